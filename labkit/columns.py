@@ -1,0 +1,81 @@
+"""Every column of every result table, declared once: name, unit, label, meaning.
+
+Tables, axis labels and documentation read this declaration; a column that is not declared here has no label.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+__all__ = ["COLUMNS", "Column", "axis_label", "describe"]
+
+
+class Column(NamedTuple):
+    """One column: its name in tables, its unit ('' if it has none), a label for axes, and what it means."""
+
+    name: str
+    unit: str
+    label: str
+    meaning: str
+
+
+_DECLARED = [
+    # which response
+    Column("recording", "", "Recording", "one slice: the name made from animal and slice"),
+    Column("code", "", "Code", "blind code of the recording"),
+    Column("animal", "", "Animal", "the experimental unit"),
+    Column("slice", "", "Slice", "slice of that animal"),
+    Column("group", "", "Group", "treatment group, in the order of study.toml"),
+    Column("dose", "", "Dose", "dose of the group, in the unit of study.toml"),
+    Column("sweep", "", "Sweep", "sweep number within the recording, from 0; the first one when sweeps are averaged"),
+    Column("time_s", "s", "Time", "time of the stimulus since the start of the recording"),
+    Column("time_min", "min", "Time from induction", "time of the stimulus since induction; negative before it"),
+    Column("pathway", "", "Pathway", "stimulated pathway (S0, S1, ...)"),
+    Column("role", "", "Role", "test (receives the induction) or control pathway"),
+    Column("pulse", "", "Pulse", "1 for a test pulse or the first of a pair, 2 for the second of a pair"),
+    Column("n_averaged", "", "Sweeps averaged", "number of sweeps averaged into this response"),
+    # one response
+    Column("slope_mV_per_ms", "mV/ms", "fEPSP slope", "magnitude of the initial slope of the fEPSP by the method chosen"),
+    Column("max_slope_mV_per_ms", "mV/ms", "Maximum slope", "magnitude of the steepest 1-ms line on the rising phase"),
+    Column("fixed_slope_mV_per_ms", "mV/ms", "Slope in a fixed window", "slope of the line fitted inside the window itself"),
+    Column("amplitude_mV", "mV", "fEPSP amplitude", "magnitude of the fEPSP peak from the baseline before the stimulus"),
+    Column("latency_ms", "ms", "Latency", "time from the stimulus to the foot of the fEPSP"),
+    Column("volley_mV", "mV", "Fibre volley", "amplitude of the presynaptic fibre volley"),
+    Column("population_spike_mV", "mV", "Population spike", "height of the population spike above the line between its two shoulders; 0 when there is none"),
+    Column("polarity", "", "Polarity", "-1 for a negative-going fEPSP, +1 for a positive-going one"),
+    Column("r2", "", "R²", "coefficient of determination of the slope's line"),
+    Column("snr", "", "Signal/noise", "fEPSP amplitude over the standard deviation of the baseline before the stimulus"),
+    Column("baseline_noise_mV", "mV", "Baseline noise", "standard deviation before the stimulus"),
+    Column("flags", "", "Flags", "what makes the value doubtful, in words; empty when nothing does"),
+    # one pathway of one slice
+    Column("percent_of_baseline", "%", "fEPSP slope", "slope as % of the mean slope of the last minutes of baseline"),
+    Column("baseline_slope_mV_per_ms", "mV/ms", "Baseline fEPSP slope", "mean slope of the last minutes before induction"),
+    Column("post_slope_mV_per_ms", "mV/ms", "Post-HFS fEPSP slope", "mean slope of the stated minutes after induction"),
+    Column("potentiation_percent", "% of baseline", "fEPSP slope after HFS", "post slope as % of the baseline slope; 100 is no change"),
+    Column("baseline_drift_percent", "%", "Baseline drift", "change of the fitted line over the baseline, as % of its mean"),
+    Column("volley_change_percent", "%", "Volley change", "change of the mean fibre volley from baseline to post"),
+    Column("paired_pulse_ratio", "", "Paired-pulse ratio", "second over first response at baseline"),
+    Column("n_baseline", "", "Baseline responses", "responses in the baseline mean"),
+    Column("n_post", "", "Post responses", "responses in the post mean"),
+    Column("excluded", "", "Excluded", "reason for exclusion given by a person; empty when included"),
+]
+
+COLUMNS = {column.name: column for column in _DECLARED}
+
+
+def axis_label(name: str) -> str:
+    """Label with unit in parentheses, as journals ask.
+
+    >>> axis_label("slope_mV_per_ms")
+    'fEPSP slope (mV/ms)'
+    """
+    column = COLUMNS[name]
+    return f"{column.label} ({column.unit})" if column.unit else column.label
+
+
+def describe(table: pd.DataFrame) -> pd.DataFrame:
+    """Unit and meaning of each declared column of a table, one row each."""
+    known = [COLUMNS[name] for name in table.columns if name in COLUMNS]
+    return pd.DataFrame(known, columns=list(Column._fields)).drop(columns="label").set_index("name")

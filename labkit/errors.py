@@ -1,0 +1,76 @@
+"""The one family of errors that a user can mend.
+
+Every message is one sentence: where, what was found, what was expected, what to do. The command line prints it without
+a traceback; anything that is not a `LabkitError` is a bug of labkit's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["DataError", "LabkitError", "PickError", "Problem", "RecordingError", "ResultError", "StudyError"]
+
+
+class LabkitError(Exception):
+    """A mistake in the user's files or arguments, told in one sentence.
+
+    Parameters
+    ----------
+    found
+        What was found, as a clause without a full stop.
+    expected
+        What was expected instead.
+    todo
+        What the user should do next, as an imperative.
+    where
+        The file, and if it helps row and column, as `place` writes them.
+
+    Examples
+    --------
+    >>> print(LabkitError("the unit is 'pA'", expected="a voltage", todo="set unit to mV", where="recordings.csv, row 4"))
+    recordings.csv, row 4: the unit is 'pA'; expected a voltage; set unit to mV.
+    """
+
+    def __init__(self, found: str, *, expected: str = "", todo: str = "", where: str | Path = "") -> None:
+        self.found, self.expected, self.todo, self.where = found, expected, todo, str(where)
+        clauses = [found, expected and f"expected {expected}", todo]
+        super().__init__((f"{where}: " if where else "") + "; ".join(c for c in clauses if c).rstrip(".") + ".")
+
+
+class RecordingError(LabkitError):
+    """A recording that cannot be read or measured as asked."""
+
+
+class PickError(LabkitError):
+    """A pick that is missing, damaged, or was made on other bytes."""
+
+
+class ResultError(LabkitError):
+    """A result table that is missing, damaged, or does not fit the study."""
+
+
+class DataError(LabkitError):
+    """A table that cannot answer the question put to it."""
+
+
+class Problem(LabkitError):
+    """One thing that is wrong with a study; `StudyError` collects them."""
+
+
+class StudyError(LabkitError):
+    """Everything that is wrong with a study, told at once; `problems` holds one sentence each."""
+
+    def __init__(self, problems: Iterable[LabkitError]) -> None:
+        self.problems = tuple(problems)
+        Exception.__init__(self, "\n".join(str(problem) for problem in self.problems))
+
+
+def place(file: str | Path, row: int | None = None, column: str | None = None) -> str:
+    """Where a problem stands; `row` counts as a spreadsheet does, the header being row 1.
+
+    >>> place("animals.csv", 7, "group")
+    'animals.csv, row 7, column group'
+    """
+    parts = [Path(file).name, row and f"row {row}", column and f"column {column}"]
+    return ", ".join(str(part) for part in parts if part)
