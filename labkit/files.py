@@ -13,8 +13,8 @@ __all__ = ["sha256", "write_bytes_whole", "write_text_whole"]
 def write_bytes_whole(path: str | Path, data: bytes) -> Path:
     """Write `data` to `path` so that a reader finds the old bytes or the new ones, never half of either.
 
-    The bytes go to a temporary file in the same folder, which then takes the place of `path`; it is removed when
-    anything fails. An `OSError` (full disk, read-only folder) passes through and leaves `path` as it was.
+    The bytes go to a temporary file in the same folder, which then takes the place of `path`; it is
+    removed when anything fails. An `OSError` (full disk, read-only folder) passes through, `path` as it was.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def write_bytes_whole(path: str | Path, data: bytes) -> Path:
     b'123'
     """
     path = Path(path)
-    # Names that start with a dot and end in .tmp are taken for results by nothing; opened with the user's own umask.
+    # A plain open keeps the user's umask, which tempfile would not.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -37,7 +37,7 @@ def write_bytes_whole(path: str | Path, data: bytes) -> Path:
 
 
 def write_text_whole(path: str | Path, text: str) -> Path:
-    """Write `text` as UTF-8 with its line ends as they stand, whole or not at all (see `write_bytes_whole`)."""
+    """Write `text` as UTF-8, line ends as they stand, whole or not at all (see `write_bytes_whole`)."""
     return write_bytes_whole(path, text.encode("utf-8"))
 
 

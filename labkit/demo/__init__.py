@@ -1,0 +1,204 @@
+"""The demo study: a simulated study in real file formats, whose true values are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from labkit.demo import ltp
+from labkit.errors import LabkitError
+from labkit.files import write_bytes_whole, write_text_whole
+
+__all__ = ["write"]
+
+_MARK = "# The demo study, written by `labkit demo`"
+_NOTES = {
+    "baseline drift": "slice deteriorated a little before HFS?",
+    "wrong unit": "amplifier was still in voltage clamp: the file says pA, it is mV",
+    "volley change": "bumped the table shortly after HFS",
+    "glitches": "microscope lamp switched",
+    "two channels": "second electrode in stratum pyramidale",
+    "file order": "",
+}
+
+
+def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
+    """Write the demo study: recordings, sheets, settings, and its truth.
+
+    The same seed gives the same bytes. A demo study of that seed that already stands in `path` is written
+    again: its recordings, sheets and settings are replaced, while picks and results stay.
+
+    Parameters
+    ----------
+    path
+        A folder that does not exist, is empty, or holds this demo study.
+    seed
+        Of the simulation. Truth is drawn anew for each seed, from the same groups.
+
+    Returns
+    -------
+    Path
+        The folder of the study.
+
+    Raises
+    ------
+    LabkitError
+        If the folder holds anything else, or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = write(Path(tempfile.mkdtemp()) / "demo")  # doctest: +SKIP
+    >>> sorted(file.name for file in folder.iterdir())  # doctest: +SKIP
+    ['animals.csv', 'ltp', 'recordings.csv', 'study.toml', 'truth']
+    """
+    folder = Path(path)
+    mark = f"{_MARK}, seed {seed}."
+    _refuse_other_contents(folder, mark)
+    animals, slices = ltp.design(seed=seed)
+    try:
+        (folder / "ltp").mkdir(parents=True, exist_ok=True)
+        (folder / "truth").mkdir(exist_ok=True)
+        # First, so that a folder left half-written is known as the demo study and can be written again.
+        write_text_whole(folder / "study.toml", _study_toml(mark))
+        _write_sheets(folder, animals, slices)
+        _write_truth(folder / "truth", slices)
+        for item in slices:
+            ltp.write_slice(item, folder / "ltp")
+    except OSError as error:
+        raise LabkitError(
+            f"the demo study cannot be written ({error.strerror or error})",
+            todo="choose a folder on a disk with 15 MB to spare where you may write",
+            where=folder,
+        ) from error
+    return folder
+
+
+def _refuse_other_contents(folder: Path, mark: str) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise LabkitError("this is a file", expected="a folder", todo="choose another name", where=folder)
+    settings = folder / "study.toml"
+    known = settings.is_file() and settings.read_bytes().startswith(mark.encode())
+    if any(folder.iterdir()) and not known:
+        raise LabkitError(
+            "the folder is not empty",
+            expected="a new folder, an empty one, or the demo study of the same seed",
+            todo="choose another folder",
+            where=folder,
+        )
+
+
+def _study_toml(mark: str) -> str:
+    groups = "".join(
+        f'\n[[groups]]\nname = "{name}"\nlabel = "{label}"\ndose = {dose}\nunit = "mg/kg"\n'
+        for name, label, dose, _ in ltp.GROUPS
+    )
+    return f"""{mark}
+title = "Levomilnacipran and LTP: a simulated study"
+figures = "../../figures"
+{groups}
+[ltp]
+baseline_min = 20
+normalise_min = 10
+post_min = [50, 60]
+drift_limit_percent = 10
+volley_limit_percent = 20
+
+[statistics]
+alpha = 0.05
+omnibus = "anova"
+posthoc = "dunnett"
+unit = "animal"
+primary = ["potentiation_percent"]
+
+[blinding]
+blind = true
+seed = 17
+
+[endpoints.potentiation_percent]
+"""
+
+
+def _write_sheets(folder: Path, animals: pd.DataFrame, slices: tuple[ltp.Slice, ...]) -> None:
+    """recordings.csv as a script writes it, animals.csv as a German Excel saves it."""
+    rows = []
+    for item in slices:
+        files = [f"ltp/{name}" for name in ltp.file_names(item)]
+        if item.planted == "file order":
+            files = [files[0], files[2], files[1]]
+        rows.append(
+            {
+                "files": "; ".join(files),
+                "animal": item.animal,
+                "slice": item.slice,
+                "test_pathway": item.test,
+                "control_pathway": item.control,
+                "channel": "radiatum" if item.planted == "two channels" else "",
+                "unit": "mV" if item.planted == "wrong unit" else "",
+                "induction_s": f"{ltp.INDUCTION_S:g}" if item.layout == "sheet" else "",
+                "rig": item.rig,
+                "note": _NOTES.get(item.planted, ""),
+            }
+        )
+    text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    write_text_whole(folder / "recordings.csv", text)
+    excel = animals.to_csv(index=False, sep=";", decimal=",", lineterminator="\r\n")
+    write_bytes_whole(folder / "animals.csv", b"\xef\xbb\xbf" + excel.encode())
+
+
+def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...]) -> None:
+    truth = pd.DataFrame([row for item in slices for row in ltp.true_values(item)])
+    write_text_whole(
+        folder / "truth.csv", truth.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    )
+    test = truth[truth["role"] == "test"]
+    of_animals = test.groupby(["group", "animal"])["potentiation_percent"].mean().groupby("group")
+    groups = pd.DataFrame(
+        [
+            {
+                "group": name,
+                "dose_mg_per_kg": dose,
+                "stated_mean_percent": mean,
+                "stated_animal_sd": ltp.ANIMAL_SD,
+                "stated_slice_sd": ltp.SLICE_SD,
+                "n_animals": len(of_animals.get_group(name)),
+                "n_slices": int((test["group"] == name).sum()),
+                "drawn_mean_percent": of_animals.get_group(name).mean(),
+                "drawn_sd_of_animals": of_animals.get_group(name).std(),
+            }
+            for name, _, dose, mean in ltp.GROUPS
+        ]
+    )
+    write_text_whole(
+        folder / "groups.csv", groups.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    )
+    write_text_whole(folder / "README.md", _README)
+
+
+_README = """# The truth behind the demo study
+
+Everything here is known because the recordings were simulated. No notebook reads it; tests compare with it.
+
+- `truth.csv`: one row for each pathway of each slice. The mean true fEPSP slope of the last 10 minutes of
+  baseline and of minutes 50-60 after induction, their ratio, the drift of the baseline over 20 minutes, the
+  change of the fibre volley, and what was planted.
+- `groups.csv`: the means and standard deviations that potentiation was drawn from, and what was drawn. The
+  seed is one whose animals lie near the stated means; it says nothing about the drug.
+
+The slope is that of the least-squares line through the noise-free fEPSP between 20 and 80 % of its peak.
+Means are over the responses as simulated, which vary by 4 % from one to the next; measuring adds the noise
+of the recording. Slices of an animal share the animal's own deviation from its group.
+
+What was planted, in one slice each unless said otherwise:
+
+- baseline drift: responses fall by about 17 % during the baseline, and further after it;
+- wrong unit: the header says pA of a recording in mV; recordings.csv puts it right;
+- volley change: the fibre volley falls by 28 % after induction and takes the fEPSP with it, so the
+  potentiation in the table is the one to be measured, not that of the synapses;
+- glitches: an electrical disturbance in three sweeps (two slices);
+- two channels: the field in stratum pyramidale besides the one in stratum radiatum that recordings.csv names;
+- file order: recordings.csv lists the files in another order than they were recorded.
+"""

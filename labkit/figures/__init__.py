@@ -1,0 +1,21 @@
+"""Publication figures: journal styles, panels of the field, and saving with alternative text."""
+
+from labkit.figures.marks import shade
+from labkit.figures.panels import dose_superplot, mean_traces, slice_grid, time_course
+from labkit.figures.style import PRESETS, Published, figure, group_colours, letter, publish, show, use
+
+__all__ = [
+    "PRESETS",
+    "Published",
+    "dose_superplot",
+    "figure",
+    "group_colours",
+    "letter",
+    "mean_traces",
+    "publish",
+    "shade",
+    "show",
+    "slice_grid",
+    "time_course",
+    "use",
+]

@@ -1,0 +1,122 @@
+"""An empty study, with examples that are comments until a person takes the # away."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from labkit.errors import Problem, StudyError
+from labkit.files import write_text_whole
+
+__all__ = ["new"]
+
+_STUDY = """\
+# What is common to the whole study. Text after # is a comment; a setting behind # shows its default.
+
+title = "Levomilnacipran and hippocampal LTP"
+
+# Folder of the figures, if it is not figures/ in this folder.
+# figures = "figures"
+
+# The groups in the order of tables and figures; the first is the control.
+# name: as animals.csv spells it.  label: as figures show it, if not the name.
+
+[[groups]]
+name = "vehicle"
+dose = 0
+unit = "mg/kg"
+
+[[groups]]
+name = "levomilnacipran 10"
+label = "10 mg/kg"
+dose = 10
+unit = "mg/kg"
+
+[[groups]]
+name = "levomilnacipran 30"
+label = "30 mg/kg"
+dose = 30
+unit = "mg/kg"
+
+[blinding]
+blind = true            # pickers show a code, never the name of a file or an animal
+seed = {seed}             # decides the codes: leave it as it is
+
+[ltp]
+# method = "20-80"            # slope between 20 and 80 % of the amplitude; or "max" or "fixed"
+# average = 1                 # sweeps averaged into one response
+# window_ms = [2.0, 8.0]      # after the stimulus, the same for all recordings; else picked for each
+# baseline_min = 20           # minutes before induction
+# normalise_min = 10          # last minutes of the baseline, whose mean is 100 %
+# post_min = [50, 60]         # minutes after induction that are compared between groups
+# drift_limit_percent = 10    # a baseline that drifts more is flagged
+# volley_limit_percent = 20   # a fibre volley that changes more is flagged
+
+[statistics]
+# alpha = 0.05
+# omnibus = "anova"           # or "welch" (unequal variances), "kruskal" (ranks); choose beforehand
+# posthoc = "dunnett"         # each group with the control; or "tukey", "games_howell", "dunn"
+# unit = "animal"             # the experimental unit: a column of animals.csv
+# primary = ["potentiation_percent"]
+
+[endpoints.potentiation_percent]
+# scale = "linear"            # or "log"
+"""
+
+_RECORDINGS = """\
+# One row for each slice. Rows that start with # are comments.
+# files: from this folder on; several files of one slice are joined by a semicolon (a.abf; b.abf).
+# animal and slice: any text. The treatment does not belong here but in animals.csv.
+# test_pathway and control_pathway: S0 or S1; empty means S0 and none.
+# channel and unit: only if the file is wrong.
+# induction_s: seconds from the first sweep to the induction; only if the file does not say.
+files,animal,slice,test_pathway,control_pathway,channel,unit,induction_s,note
+# ltp/m01_slice1.abf,m01,1,S0,S1,,,,an example: write your own rows below
+"""
+
+_ANIMALS = """\
+# One row for each animal: its group as study.toml spells it. Further columns may stand beside.
+# Only the statistics read this sheet.
+animal,group,sex
+# m01,vehicle,f
+# m02,levomilnacipran 10,m
+"""
+
+
+def new(path: str | Path) -> Path:
+    """Write an empty study: study.toml, recordings.csv and animals.csv with commented examples, and ltp/.
+
+    Parameters
+    ----------
+    path
+        A folder that does not exist yet, or is empty.
+
+    Raises
+    ------
+    StudyError
+        If there is something in the folder, or a file in its place.
+    OSError
+        If it cannot be written; nothing is then left behind.
+    """
+    folder = Path(path).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        found = f"{folder} is not empty" if folder.is_dir() else f"{folder} is a file"
+        raise StudyError([Problem(found, expected="a new or empty folder", todo="name another folder")])
+    texts = {
+        "study.toml": _STUDY.format(seed=10_000 + secrets.randbelow(90_000)),
+        "recordings.csv": _RECORDINGS,
+        "animals.csv": _ANIMALS,
+    }
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    made: list[Path] = []
+    try:
+        for each in (*reversed(missing), folder / "ltp"):
+            each.mkdir()
+            made.append(each)
+        for name, text in texts.items():
+            made.append(write_text_whole(folder / name, text))
+    except BaseException:
+        for each in reversed(made):
+            each.rmdir() if each.is_dir() else each.unlink()
+        raise
+    return folder

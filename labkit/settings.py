@@ -1,0 +1,322 @@
+"""study.toml: the groups of a study and the settings that decide its numbers, with their defaults.
+
+A setting that is not in the file has the default given here; a name that is not known is never ignored.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from labkit.columns import COLUMNS
+from labkit.errors import LabkitError, Problem
+from labkit.sheets import decode, unreadable
+from labkit.validation import explain, near, show, wrong
+
+__all__ = [
+    "LTP",
+    "Blinding",
+    "Endpoint",
+    "Group",
+    "Settings",
+    "Statistics",
+    "StudyFile",
+    "group_names",
+    "read_settings",
+]
+
+FILE = "study.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+
+def _pair(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(v) in (int, float) for v in value):
+        if value[0] < value[1]:
+            return tuple(value)
+        raise wrong("the earlier time first", f"write {[value[1], value[0]]} if that is meant")
+    raise wrong("two numbers in square brackets", "write it as [50, 60]")
+
+
+Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Group(_Section):
+    """One group: `name` as animals.csv spells it, `dose` in `unit` (NaN if none), `label` for figures."""
+
+    name: str = Field(min_length=1)
+    dose: float = Field(default=math.nan, ge=0)
+    unit: str = ""
+    label: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_is_name(cls, data: Any) -> Any:
+        return (
+            {**data, "label": data.get("label") or data.get("name", "")} if isinstance(data, dict) else data
+        )
+
+
+class LTP(_Section):
+    """How responses are measured, and when a recording is doubtful."""
+
+    method: str = "20-80"
+    average: int = Field(default=1, ge=1)
+    window_ms: Pair | None = None
+    baseline_min: Positive = 20
+    normalise_min: float = Field(default=10, gt=0, validate_default=True)
+    post_min: Pair = (50, 60)
+    drift_limit_percent: Positive = 10
+    volley_limit_percent: Positive = 20
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, method: str) -> str:
+        share = re.fullmatch(r"(\d{1,2})-(\d{1,3})", method)
+        if method in ("max", "fixed") or (share and int(share[1]) < int(share[2]) <= 100):
+            return method
+        raise wrong("'20-80' or another share of the amplitude, 'max' or 'fixed'", "write one of these")
+
+    @field_validator("normalise_min")
+    @classmethod
+    def _normalise_within_baseline(cls, minutes: float, info: ValidationInfo) -> float:
+        baseline = info.data.get("baseline_min", minutes)
+        if minutes > baseline:
+            raise wrong(
+                f"at most baseline_min, which is {baseline:g}",
+                "shorten normalise_min or lengthen baseline_min",
+                found=f"it is {minutes:g}",
+            )
+        return minutes
+
+
+class Statistics(_Section):
+    """The tests, chosen before the data are seen."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    omnibus: Literal["anova", "welch", "kruskal"] = "anova"
+    posthoc: Literal["dunnett", "tukey", "games_howell", "dunn"] = "dunnett"
+    unit: str = Field(default="animal", min_length=1)
+    primary: tuple[str, ...] = ()
+
+
+class Blinding(_Section):
+    """Whether pickers hide what a recording is, and the seed of the codes shown instead."""
+
+    blind: bool = True
+    seed: int = 1
+
+
+class Endpoint(_Section):
+    """One result column that groups are compared by; `label` '' takes the column's own."""
+
+    label: str = ""
+    scale: Literal["linear", "log"] = "linear"
+
+
+class Settings(_Section):
+    """Everything in study.toml that decides a number."""
+
+    ltp: LTP = LTP()
+    blinding: Blinding = Blinding()
+    endpoints: dict[str, Endpoint] = Field(default={"potentiation_percent": Endpoint()}, min_length=1)
+    statistics: Statistics = Field(
+        default=Statistics(), validate_default=True
+    )  # after endpoints, which it names
+
+    @field_validator("endpoints")
+    @classmethod
+    def _known_endpoints(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+        for name in endpoints:
+            meant = near(name, COLUMNS, cutoff=0.85)
+            if name not in COLUMNS and meant:
+                raise wrong("the name of a result column", meant, found=f"there is no result {name!r}")
+        return endpoints
+
+    @field_validator("statistics")
+    @classmethod
+    def _primary_are_endpoints(cls, statistics: Statistics, info: ValidationInfo) -> Statistics:
+        endpoints = info.data.get("endpoints", statistics.primary)
+        for name in statistics.primary:
+            if name not in endpoints:
+                raise wrong(
+                    f"one of the endpoints ({', '.join(endpoints)})",
+                    near(name, endpoints) or f"add a section [endpoints.{name}]",
+                    found=f"primary names {name!r}, which is no endpoint",
+                )
+        return statistics
+
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """The endpoints that the study stands on: those named in [statistics], else the first."""
+        return self.statistics.primary or tuple(self.endpoints)[:1]
+
+
+class StudyFile(Settings):
+    """The whole of study.toml."""
+
+    title: str = Field(min_length=1)
+    groups: tuple[Group, ...] = Field(min_length=1)
+    figures: str = "figures"
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _names_once(cls, groups: Any) -> Any:
+        names = group_names({"groups": groups})
+        folded = [name.casefold() for name in names]
+        for name in names:
+            if folded.count(name.casefold()) > 1:
+                raise wrong("each group once", "rename one of them", found=f"two groups are named {name!r}")
+        return groups
+
+    @property
+    def settings(self) -> Settings:
+        """The settings without title and groups."""
+        return Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+def read_settings(folder: Path) -> tuple[StudyFile | None, dict[str, Any], list[LabkitError]]:
+    """Read study.toml of a study folder.
+
+    Returns
+    -------
+    file
+        None when there is any problem.
+    data
+        The file as it stands; empty when it is no TOML.
+    problems
+        Not there, not TOML, or each setting that is unknown or out of range.
+    """
+    path = folder / FILE
+    try:
+        data = tomllib.loads(decode(path.read_bytes(), path, legacy=False))
+    except FileNotFoundError:
+        return None, {}, [_missing(folder)]
+    except OSError as error:
+        return None, {}, [unreadable(path, error)]
+    except Problem as problem:
+        return None, {}, [problem]
+    except tomllib.TOMLDecodeError as error:
+        return None, {}, [_syntax(path, error)]
+    try:
+        return StudyFile.model_validate(data), data, []
+    except ValidationError as error:
+        return None, data, list(_problems(error))
+
+
+def group_names(data: dict[str, Any]) -> list[str]:
+    """Names of the groups in a study.toml that may hold mistakes."""
+    groups = data.get("groups")
+    names = (
+        [group.get("name") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    )
+    return [name.strip() for name in names if isinstance(name, str) and name.strip()]
+
+
+def _missing(folder: Path) -> Problem:
+    others = sorted(
+        p.name for p in folder.iterdir() if p.name.lower().startswith("study") and "toml" in p.name.lower()
+    )
+    return Problem(
+        f"there is no {FILE} in {folder}" + (f", but there is {others[0]}" if others else ""),
+        expected="a study folder",
+        todo=f"rename it to {FILE}"
+        if others
+        else "name the right folder, or make a study with: labkit new PATH",
+    )
+
+
+def _syntax(path: Path, error: tomllib.TOMLDecodeError) -> Problem:
+    said = re.fullmatch(
+        r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", str(error), re.DOTALL
+    )
+    what, number = (said["what"], said["line"]) if said else (str(error), None)
+    lines = decode(path.read_bytes(), path, legacy=False).splitlines()
+    line = lines[int(number) - 1].strip() if number and int(number) <= len(lines) else ""
+    comma = re.search(r"=\s*[+-]?\d+,\d", line)
+    return Problem(
+        f"found {show(line)}, which is not TOML ({what})" if line else f"the text is not TOML ({what})",
+        expected="lines such as: title = \"My study\"",
+        todo="write a decimal point instead of the comma" if comma
+        else "put text in quotation marks, and close each quotation mark and bracket",
+        where=f"{FILE}, line {number}" if number else f"{FILE}, at its end",
+    )  # fmt: skip
+
+
+def _problems(error: ValidationError) -> Iterator[Problem]:
+    for entry in error.errors():
+        loc = entry["loc"]
+        if entry["type"] == "extra_forbidden":
+            yield _unknown(loc, entry["input"])
+        elif entry["type"] == "missing":
+            yield Problem(f"{loc[-1]} is missing", expected=_EXPECTED.get(str(loc[-1]), "a value"),
+                          todo=_WRITE.get(str(loc[-1]), "add it"), where=_where(loc[:-1]))  # fmt: skip
+        else:
+            found, expected, todo = explain(entry)
+            if loc == ("groups",) and entry["type"] != "labkit":
+                expected, todo = _EXPECTED["groups"], _WRITE["groups"]
+            yield Problem(found, expected=expected, todo=todo, where=_where(loc))
+
+
+def _unknown(loc: tuple[int | str, ...], value: Any) -> Problem:
+    """A name that is no setting: misspelt, or written in the wrong section."""
+    name, section = str(loc[-1]), _SECTIONS.get(str(loc[0]), StudyFile) if len(loc) > 1 else StudyFile
+    homes = [at for at, model in {"": StudyFile, **_SECTIONS}.items() if name in model.model_fields]
+    if homes:
+        todo = (
+            f"move it to {_where((homes[0],), '')}"
+            if homes[0]
+            else "move it to the top, above the first section"
+        )
+    else:
+        todo = near(name, section.model_fields) or "take it out"
+    kind = "section" if isinstance(value, dict) else "setting"
+    return Problem(f"there is no {kind} {name!r} here", expected=f"one of {', '.join(section.model_fields)}",
+                   todo=todo, where=_where(loc[:-1]))  # fmt: skip
+
+
+def _where(loc: tuple[int | str, ...], file: str = FILE) -> str:
+    """The place of a setting as the file writes it: "study.toml, [statistics], alpha"."""
+    head, rest = (str(loc[0]) if loc else ""), [str(step) for step in loc[1:]]
+    if head == "groups":
+        place = [f"[[groups]] number {int(rest[0]) + 1}", *rest[1:]] if rest else ["[[groups]]"]
+    elif head == "endpoints" and rest:
+        place = [f"[endpoints.{rest[0]}]", *rest[1:]]
+    elif head in _SECTIONS:
+        place = [f"[{head}]", *rest]
+    else:
+        place = [head, *rest]
+    return ", ".join(part for part in (file, *place) if part)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "groups": Group, "ltp": LTP, "statistics": Statistics, "blinding": Blinding, "endpoints": Endpoint,
+}  # fmt: skip
+_EXPECTED = {
+    "title": "the title of the study",
+    "groups": "one section [[groups]] for each group",
+    "name": "a name",
+}
+_WRITE = {
+    "title": 'add title = "..." above the first section',
+    "groups": 'add [[groups]] and below it name = "vehicle", the control first',
+    "name": 'add name = "..." as animals.csv spells it',
+}

@@ -1,0 +1,279 @@
+"""A study folder: open it blind, check it whole, join the treatment at the very end.
+
+`open_study` reads study.toml and the sheet of recordings. Which animal had which treatment stands in the
+sheet of animals, which only `Study.animals` and `check` open: until then it is not in memory at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from labkit.blank import new
+from labkit.consistency import animals_amiss, files_amiss, resolve, slices_twice, strangers
+from labkit.errors import LabkitError, Problem, ResultError, StudyError
+from labkit.rows import AnimalRow, RecordingRow, Sheet, read_rows
+from labkit.settings import Group, Settings, group_names, read_settings
+from labkit.sheets import unreadable
+from labkit.validation import near
+
+__all__ = ["Group", "Study", "check", "new", "open_study"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Study:
+    """A study as `open_study` gives it, without any animal's treatment.
+
+    Attributes
+    ----------
+    path
+        The study folder.
+    title, groups, settings
+        From study.toml; the first group is the control.
+    recordings
+        One row per slice: recording (animal-slice), code, files (tuple of Path), animal, slice, test_pathway,
+        control_pathway ('' if none), channel and unit (None if not given), induction_s (s, NaN if not given),
+        note, and any further column of the sheet as text. Rows stand in the order of the codes while the
+        study is blind (the sheet may be sorted by group), else in the order of the sheet.
+    """
+
+    path: Path
+    title: str
+    groups: tuple[Group, ...]
+    settings: Settings
+    recordings: pd.DataFrame
+    figures: Path
+
+    @property
+    def control(self) -> str:
+        """Name of the group that the others are compared with."""
+        return self.groups[0].name
+
+    @property
+    def blind(self) -> bool:
+        """Whether pickers show codes in place of names."""
+        return self.settings.blinding.blind
+
+    @property
+    def results(self) -> Path:
+        """Folder of the result tables."""
+        return self.path / "results"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the HTML reports."""
+        return self.path / "reports"
+
+    def animals(self) -> pd.DataFrame:
+        """The sheet of animals: animal, group (ordered, control first), dose (NaN if none), further columns.
+
+        This is the moment of unblinding: nothing else reads the treatment.
+
+        Raises
+        ------
+        StudyError
+            With every problem of the sheet.
+        """
+        names = [group.name for group in self.groups]
+        sheet = read_rows(self.path, AnimalRow)
+        problems = [*sheet.problems, *animals_amiss(sheet, names)]
+        if problems:
+            raise StudyError(problems)
+        table = pd.DataFrame([row.model_dump() for row in sheet.rows.values()])
+        table["group"] = pd.Categorical(table["group"], categories=names, ordered=True)
+        dose = table["group"].map({group.name: group.dose for group in self.groups})
+        table.insert(2, "dose", dose.astype(float))
+        return table
+
+    def join(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Add `group` and `dose` to a table that has a column `animal`; rows and index stay as they are.
+
+        Raises
+        ------
+        ResultError
+            If there is no such column, or an animal is not in the sheet of animals.
+        """
+        if "animal" not in table:
+            raise ResultError(
+                "the table has no column animal",
+                expected="one row per animal or part of one",
+                todo="keep the column animal when you make the table",
+            )
+        animals = self.animals().set_index("animal")
+        names = table["animal"].astype(str)
+        unknown = sorted(set(names) - set(animals.index))
+        if unknown:
+            raise ResultError(
+                f"the table has animals that are not in animals.csv: {', '.join(unknown)}",
+                expected="animals of this study",
+                todo="add them to animals.csv with their group",
+                where=self.path,
+            )
+        added = animals.loc[names]
+        rest = table.drop(columns=["group", "dose"], errors="ignore")
+        return rest.assign(group=added["group"].array, dose=added["dose"].array)
+
+    def summary(self) -> pd.DataFrame:
+        """Numbers of recordings, animals and files: one row, safe to show while blind."""
+        counts = {
+            "recordings": len(self.recordings),
+            "animals": self.recordings["animal"].nunique(),
+            "files": sum(map(len, self.recordings["files"])),
+        }
+        return pd.DataFrame([counts])
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {what}" for what, n in self.summary().iloc[0].items())
+        return f"<Study {self.title!r}{', blind' if self.blind else ''}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        state = "blind: codes are shown, not names" if self.blind else "not blind"
+        return f"<p><strong>{escape(self.title)}</strong> ({state})</p>{self.summary().to_html(index=False)}"
+
+
+def open_study(path: str | Path) -> Study:
+    """Open a study folder without learning any animal's treatment.
+
+    Parameters
+    ----------
+    path
+        The folder with study.toml. A relative path is looked for in the working directory, then the project.
+
+    Raises
+    ------
+    StudyError
+        With everything that is wrong with study.toml and the sheet of recordings.
+
+    Examples
+    --------
+    >>> from labkit.study import new, open_study
+    >>> import tempfile
+    >>> folder = new(Path(tempfile.mkdtemp()) / "mine")
+    >>> (folder / "ltp" / "a.abf").touch()
+    >>> _ = (folder / "recordings.csv").write_text("files,animal,slice\\nltp/a.abf,007,1\\n")
+    >>> open_study(folder).recordings[["recording", "test_pathway"]].to_dict("records")
+    [{'recording': '007-1', 'test_pathway': 'S0'}]
+    """
+    folder = _folder(path)
+    study_file, _, problems = read_settings(folder)
+    sheet = read_rows(folder, RecordingRow)
+    problems += _recording_problems(folder, sheet)
+    if problems or study_file is None:
+        raise StudyError(problems)
+    table = _recordings(folder, list(sheet.rows.values()), study_file.blinding.seed)
+    if study_file.blinding.blind:
+        table = table.sort_values("code", ignore_index=True)
+    return Study(
+        path=folder,
+        title=study_file.title,
+        groups=study_file.groups,
+        settings=study_file.settings,
+        recordings=table,
+        figures=folder / study_file.figures,
+    )
+
+
+def check(path: str | Path) -> list[LabkitError]:
+    """Everything that is wrong with a study folder, each in one sentence; empty when all is well.
+
+    Unlike `open_study` this reads the sheet of animals too, and says nothing about it but what is wrong.
+    """
+    try:
+        folder = _folder(path)
+    except StudyError as error:
+        return list(error.problems)
+    _, data, problems = read_settings(folder)
+    recordings, animals = read_rows(folder, RecordingRow), read_rows(folder, AnimalRow)
+    problems += _recording_problems(folder, recordings)
+    problems += [
+        *animals.problems,
+        *animals_amiss(animals, group_names(data)),
+        *strangers(recordings, animals),
+    ]
+    statistics = data.get("statistics")
+    unit = statistics.get("unit", "animal") if isinstance(statistics, dict) else "animal"
+    columns = next((list(row.model_dump()) for row in animals.rows.values()), [])
+    if columns and isinstance(unit, str) and unit not in columns:
+        problems.append(
+            Problem(
+                f"found {unit!r}, which is no column of {animals.file}",
+                expected=f"one of {', '.join(columns)}",
+                todo=near(unit, columns) or 'write "animal"',
+                where="study.toml, [statistics], unit",
+            )
+        )
+    return problems
+
+
+def _folder(path: str | Path) -> Path:
+    """The study folder, from the working directory or the project."""
+    given = Path(path).expanduser()
+    tried = [given] if given.is_absolute() else [Path.cwd() / given, _ROOT / given]
+    folders = [p.parent if p.name == "study.toml" else p for p in tried]
+    for folder in folders:
+        if folder.is_dir():
+            try:
+                next(folder.iterdir(), None)
+            except OSError as error:
+                raise StudyError([unreadable(folder, error)]) from error
+            return Path(os.path.abspath(folder))  # noqa: PTH100
+    found = "is a file" if any(folder.is_file() for folder in folders) else "is not there"
+    raise StudyError(
+        [
+            Problem(
+                f"the study folder {given} {found}",
+                expected="a folder with study.toml",
+                todo="correct the path, or make a study with: labkit new PATH",
+            )
+        ]
+    )
+
+
+def _recording_problems(folder: Path, sheet: Sheet[RecordingRow]) -> list[LabkitError]:
+    return [*sheet.problems, *slices_twice(sheet), *files_amiss(folder, sheet)]
+
+
+def _recordings(folder: Path, rows: list[RecordingRow], seed: int) -> pd.DataFrame:
+    names = [row.recording for row in rows]
+    columns = {
+        "recording": names,
+        "code": _codes(names, seed),
+        "files": [tuple(resolve(folder, name) for name in row.files) for row in rows],
+        "animal": [row.animal for row in rows],
+        "slice": [row.slice for row in rows],
+        "test_pathway": [row.test_pathway or "S0" for row in rows],
+        "control_pathway": [row.control_pathway or "" for row in rows],
+        "channel": pd.Series([row.channel for row in rows], dtype=object),
+        "unit": pd.Series([row.unit for row in rows], dtype=object),
+        "induction_s": [math.nan if row.induction_s is None else row.induction_s for row in rows],
+        "note": [row.note for row in rows],
+    }
+    extra = pd.DataFrame([row.model_extra or {} for row in rows])
+    return pd.concat([pd.DataFrame(columns), extra], axis="columns")
+
+
+def _codes(names: list[str], seed: int) -> list[str]:
+    """A blind code such as R417 for each recording, in the order of `names`.
+
+    A code is drawn from a hash of seed and name, so it does not depend on the other rows. Only where two
+    names draw the same number does the lower row draw again: adding rows at the end never changes a code, and
+    adding them elsewhere hardly ever does. Each fourth draw allows one more digit, so there is always room.
+    """
+    codes: dict[str, None] = {}
+    for name in names:
+        for draw in range(1000):
+            digest = hashlib.sha256(f"{seed}|{draw}|{name}".encode()).digest()
+            low = 10 ** (2 + draw // 4)
+            code = f"R{low + int.from_bytes(digest[:16]) % (9 * low)}"
+            if code not in codes:
+                codes[code] = None
+                break
+    return list(codes)
