@@ -55,7 +55,7 @@ seed = {seed}             # decides the codes: leave it as it is
 [statistics]
 # alpha = 0.05
 # omnibus = "anova"           # or "welch" (unequal variances), "kruskal" (ranks); choose beforehand
-# posthoc = "dunnett"         # each group with the control; or "tukey", "games_howell", "dunn"
+# posthoc = "dunnett"         # each group with the control; or "tukey", "games-howell", "dunn"
 # unit = "animal"             # the experimental unit: a column of animals.csv
 # primary = ["potentiation_percent"]
 

@@ -215,7 +215,7 @@ def _progress(text: object) -> None:
 
 
 def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _quoted(path: Path) -> str:

@@ -113,7 +113,7 @@ class Statistics(_Section):
 
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     omnibus: Literal["anova", "welch", "kruskal"] = "anova"
-    posthoc: Literal["dunnett", "tukey", "games_howell", "dunn"] = "dunnett"
+    posthoc: Literal["dunnett", "tukey", "games-howell", "dunn", "none"] = "dunnett"
     unit: str = Field(default="animal", min_length=1)
     primary: tuple[str, ...] = ()
 
@@ -251,14 +251,18 @@ def _syntax(path: Path, error: tomllib.TOMLDecodeError) -> Problem:
     what, number = (said["what"], said["line"]) if said else (str(error), None)
     lines = decode(path.read_bytes(), path, legacy=False).splitlines()
     line = lines[int(number) - 1].strip() if number and int(number) <= len(lines) else ""
-    comma = re.search(r"=\s*[+-]?\d+,\d", line)
+    if re.search(r"=\s*[+-]?\d+,\d", line):
+        todo = "write a decimal point instead of the comma"
+    elif what.startswith("Cannot"):
+        todo = "write each name and each section once"
+    else:
+        todo = "put text in quotation marks, and close each quotation mark and bracket"
     return Problem(
         f"found {show(line)}, which is not TOML ({what})" if line else f"the text is not TOML ({what})",
-        expected="lines such as: title = \"My study\"",
-        todo="write a decimal point instead of the comma" if comma
-        else "put text in quotation marks, and close each quotation mark and bracket",
+        expected='lines such as: title = "My study"',
+        todo=todo,
         where=f"{FILE}, line {number}" if number else f"{FILE}, at its end",
-    )  # fmt: skip
+    )
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:

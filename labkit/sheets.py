@@ -199,7 +199,7 @@ def _headings_split_by(delimiter: str, text: str) -> int:
     """How many headings a text has if `delimiter` is its delimiter."""
     try:
         for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
-            cells = [cell.translate(_SPACES).strip() for cell in record]
+            cells = [cell.translate(_SPACES).strip(" ,;\t") for cell in record]
             if any(cells) and not _is_comment(cells[0], heading=True):
                 return sum(map(bool, cells))
     except csv.Error:

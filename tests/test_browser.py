@@ -196,7 +196,7 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         assert page.locator(".lk-form").is_visible()
         page.keyboard.type("baseline drift")
         page.keyboard.press("Enter")
-        page.locator(".lk-pill").get_by_text("excluded: baseline drift").wait_for()
+        page.locator(".lk-pill", has_text="excluded: baseline drift").wait_for()
         assert wait_for_pick(tmp_path, "exclude", "rec01.abf").value == "baseline drift"
 
         # JupyterLab's own keys (x cuts a cell, 0 0 restarts the kernel) stayed out of it

@@ -16,13 +16,6 @@ def test_text_is_written_as_it_stands(tmp_path):
     assert path.read_bytes() == b"\xc2\xb5V\r\nx\n"
 
 
-def test_sha256_is_that_of_the_standard():
-    # FIPS 180-2, appendix B.1: the digest of "abc".
-    path = Path(__file__).with_name("absent")
-    with pytest.raises(FileNotFoundError):
-        sha256(path)
-
-
 def test_sha256_of_abc(tmp_path):
     # FIPS 180-2, appendix B.1.
     path = write_bytes_whole(tmp_path / "abc", b"abc")

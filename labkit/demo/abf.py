@@ -9,7 +9,8 @@ bytes, and samples are 16-bit counts of a converter that saturates at its ends.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -223,7 +224,7 @@ def write_abf2(
         header.put("IIq", 76 + 16 * _SECTIONS.index(name), start if count else 0, size if count else 0, count)
 
     path = Path(path)
-    with path.open("wb") as out:
+    with _whole(path) as out:
         out.write(header.bytes)
         for *_, content in before:
             out.write(_padded(content))
@@ -322,12 +323,24 @@ def write_abf1(
     h.put("h", 5918, int(alternating))
 
     path = Path(path)
-    with path.open("wb") as out:
+    with _whole(path) as out:
         out.write(h.bytes)
         file.write_data(out)
         out.write(_padded(file.synch.tobytes()))
         out.write(_padded(file.tag_section()))
     return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name only when all of it is written."""
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        with unfinished.open("wb") as out:
+            yield out
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 class _File:

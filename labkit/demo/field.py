@@ -1,17 +1,19 @@
 """Field potentials made from stated truth: artefact, fibre volley, fEPSP, population spike, noise.
 
 Notation: N points, M sweeps. Times are in ms after the stimulus, voltages in mV. Every parameter that may
-differ between sweeps is a number or an array of M numbers; the answer is (N,) when all are numbers and (M, N) otherwise.
+differ between sweeps is a number or an array of M numbers; the answer is (N,) when all are numbers and (M, N)
+otherwise.
 
 The fEPSP is ``(1 - exp(-t/rise))**power * exp(-t/decay)``, which starts at the latency and peaks once, at
-``rise * log(1 + power*decay/rise)``. `power` 1 is the difference of two exponentials; 3 starts S-shaped, as
-real fEPSPs do. Its slope is stated, not measured: it is the least-squares line through the noise-free curve between the
-points where it passes 20 and 80 % of its peak, in the limit of infinitely many samples.
+``rise * log(1 + power*decay/rise)``. `power` 1 is the difference of two exponentials; 2 and 3 start
+S-shaped, as real fEPSPs do. Its slope is stated, not measured: it is the least-squares line through the
+noise-free curve between the points where it passes 20 and 80 % of its peak, with infinitely many samples.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +37,8 @@ Floats = NDArray[np.float64]
 class FepspShape:
     """Truths of a noise-free fEPSP of amplitude 1, times in ms after its foot.
 
-    `slope_per_mV` is the slope (1/ms) of the least-squares line between `low_ms` and `high_ms`; an fEPSP of A mV
-    therefore has the slope ``A * slope_per_mV`` mV/ms. `max_slope_per_mV` is its steepest derivative.
+    `slope_per_mV` is the slope (1/ms) of the least-squares line between `low_ms` and `high_ms`; an fEPSP of
+    A mV therefore has the slope ``A * slope_per_mV`` mV/ms. `max_slope_per_mV` is its steepest derivative.
     """
 
     peak_ms: float
@@ -78,7 +80,7 @@ def fepsp_shape(
     rate = curve(grid) * (
         power * np.exp(-grid / rise_ms) / (rise_ms * -np.expm1(-grid / rise_ms)) - 1 / decay_ms
     )
-    return FepspShape(float(peak_ms), low_ms, high_ms, float(slope), float(rate.max() / top))
+    return FepspShape(float(peak_ms), float(low_ms), float(high_ms), float(slope), float(rate.max() / top))
 
 
 def fepsp(
@@ -111,7 +113,7 @@ def fepsp(
     Examples
     --------
     >>> wave = fepsp(np.linspace(0, 20, 2001), slope_mV_per_ms=0.5)
-    >>> round(float(-wave.min() * fepsp_shape().slope_per_mV), 6)
+    >>> round(float(-wave.min() * fepsp_shape().slope_per_mV), 4)
     0.5
     """
     slope, latency = np.asarray(slope_mV_per_ms, float), np.asarray(latency_ms, float)
@@ -124,7 +126,7 @@ def fepsp(
 def volley(
     time_ms: ArrayLike, *, volley_mV: ArrayLike = 0.1, at_ms: ArrayLike = 1.5, width_ms: float = 0.18
 ) -> Floats:
-    """Fibre volley: positive-negative-positive, `volley_mV` deep from its trough to the line between its shoulders."""
+    """Fibre volley: up, down, up; `volley_mV` from its trough to the line between its shoulders."""
     u = _after(time_ms, np.asarray(at_ms, float)) / width_ms
     ricker = (u**2 - 1) * np.exp(-(u**2) / 2)
     return (np.asarray(volley_mV, float) / (1 + 2 * np.exp(-1.5)))[..., None] * ricker
@@ -151,7 +153,7 @@ def artefact(
     tail_mV: ArrayLike = 0.3,
     tail_ms: float = 1.2,
 ) -> Floats:
-    """Stimulus artefact: a biphasic pulse of two `pulse_ms`, then a tail of `tail_mV` that decays with `tail_ms`.
+    """Stimulus artefact: a biphasic pulse of two `pulse_ms`, and a tail of `tail_mV` decaying with `tail_ms`.
 
     The tail counts from the stimulus (time 0), where it would be `tail_mV` high.
     """
@@ -176,8 +178,8 @@ def noise(
 ) -> Floats:
     """Noise of standard deviation `white_mV`, plus slow wander and mains hum of random phase per sweep.
 
-    `slow_mV` is the standard deviation of a first-order process with its corner at `slow_hz`; `mains_mV` is the amplitude
-    of the hum. Shape is (N,) or (M, N).
+    `slow_mV` is the standard deviation of a first-order process with its corner at `slow_hz`; `mains_mV` is
+    the amplitude of the hum. Shape is (N,) or (M, N).
     """
     out = rng.normal(0.0, white_mV, shape) if white_mV else np.zeros(shape)
     if slow_mV:
@@ -276,7 +278,7 @@ def _unscaled(t: Floats, rise_ms: float, decay_ms: float, power: float) -> Float
     return (-np.expm1(-t / rise_ms)) ** power * np.exp(-t / decay_ms)
 
 
-def _crossing(curve, level: float, peak_ms: float) -> float:
+def _crossing(curve: Callable[[Floats], Floats], level: float, peak_ms: float) -> float:
     """Time before the peak at which the rising curve passes `level`, by bisection to rounding error."""
     low, high = 0.0, peak_ms
     for _ in range(100):

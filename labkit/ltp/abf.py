@@ -1,9 +1,10 @@
-"""What one ABF file says of itself: channels, sweeps and their true times, tags, protocol, and where its data lie.
+"""What one ABF file says of itself: channels, sweeps and their true times, tags, protocol, place of the data.
 
-Notation: a file holds N sweeps of C channels; one *frame* is the C values taken at one instant, so that a sweep of M
-points is M frames. pyABF reads the fixed headers. The synch array (when each sweep began and how long it was), the
-digital outputs with their trains and alternate patterns, units, strings and rates are read here from the bytes,
-because pyABF leaves them out, rounds them or mistakes them. Offsets follow Axon's ABF header description.
+Notation: a file holds N sweeps of C channels; one *frame* is the C values taken at one instant, so that a
+sweep of M points is M frames. pyABF reads the fixed headers. The synch array (when each sweep began and how
+long it was), the digital outputs with their trains and alternate patterns, units, strings and rates are read
+here from the bytes, because pyABF leaves them out, rounds them or mistakes them. Offsets follow Axon's ABF
+header description.
 """
 
 from __future__ import annotations
@@ -23,8 +24,15 @@ __all__ = ["AbfFile", "Channel", "Epoch", "Protocol", "open_abf"]
 
 _BLOCK = 512
 _GAP_FREE, _EPISODIC = 3, 5
-_MODES = {1: "variable-length events", 2: "fixed-length events", 3: "gap-free", 4: "oscilloscope", 5: "episodic"}
-# Where the table of sections of an ABF2 header names each section, and the bytes of an entry that are read here.
+_MODES = {
+    1: "variable-length events",
+    2: "fixed-length events",
+    3: "gap-free",
+    4: "oscilloscope",
+    5: "episodic",
+}
+# Where the table of sections of an ABF2 header names each section, and the bytes of an entry that are read
+# here.
 _SECTIONS = {
     "protocol": (76, 208),
     "adc": (92, 82),
@@ -63,7 +71,7 @@ class Epoch(NamedTuple):
 
 
 class Digital(NamedTuple):
-    """Digital outputs during one epoch: bits held high, bits given as a train; the same on alternate sweeps."""
+    """Digital outputs during one epoch: bits held high, bits given as a train; and on alternate sweeps."""
 
     bits: int
     train: int
@@ -73,7 +81,7 @@ class Digital(NamedTuple):
 
 @dataclass(frozen=True)
 class Protocol:
-    """The outputs as programmed. `dacs` maps each analogue output that is driven by epochs to its holding level."""
+    """The outputs as programmed; `dacs` maps each analogue output that epochs drive to its holding level."""
 
     epochs: tuple[Epoch, ...] = ()
     dacs: dict[int, float] = field(default_factory=dict)
@@ -89,7 +97,8 @@ class Protocol:
 class AbfFile:
     """One ABF file, its data not yet read.
 
-    `start_s` counts from the clock of the file; `first` and `lengths` are frames; `tags` are (seconds, comment).
+    `start_s` counts from the clock of the file; `first` and `lengths` are frames; `tags` are (seconds,
+    comment).
     """
 
     path: Path
@@ -164,7 +173,9 @@ def open_abf(path: str | Path) -> AbfFile:
             signature = file.read(4)
             if signature not in (b"ABF ", b"ABF2"):
                 what = "the file is empty" if size == 0 else "the file is not an ABF file"
-                raise RecordingError(what, expected="a recording by Clampex or AxoScope", todo=_COPY, where=path)
+                raise RecordingError(
+                    what, expected="a recording by Clampex or AxoScope", todo=_COPY, where=path
+                )
             header = _parse(file, size, signature, path)
     except FileNotFoundError:
         found, todo = "there is no such file", "check the name and the folder"
@@ -293,7 +304,9 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
             alternate_digital=bool(protocol.nAlternateDigitalOutputState),
             alternate_dac=bool(protocol.nAlternateDACOutputState),
             # The third number of an entry is the parameter that varies; 0 stands in unused entries.
-            user_list=bool((_entries(file, sections["user list"], [("_", "<i2", 2), ("what", "<i2")])["what"] > 0).any()),
+            user_list=bool(
+                (_entries(file, sections["user list"], [("_", "<i2", 2), ("what", "<i2")])["what"] > 0).any()
+            ),
         ),
     )
 
@@ -334,7 +347,9 @@ def _parse_abf1(file: BinaryIO, size: int) -> _Header:
     for k in at(410, "<i2", 16)[:n_channels]:
         if not 0 <= k < 16:
             raise _Broken(f"the header is damaged (it samples from input {k})")
-        scale, signal, programmable, telegraph, instrument_offset, signal_offset = (table[k] for table in tables)
+        scale, signal, programmable, telegraph, instrument_offset, signal_offset = (
+            table[k] for table in tables
+        )
         gain = _gain(range_v, resolution, [scale, signal, programmable] + [telegraph] * (telegraphed[k] == 1))
         channels.append(Channel(_text(names[k]), _text(units[k]), gain, instrument_offset - signal_offset))
     interval_us = at(122, "<f4", 1)[0] * n_channels
@@ -428,7 +443,7 @@ def _string(strings: list[str], index: int) -> str:
 
 
 def _text(raw: bytes) -> str:
-    """Text of a header: UTF-8 in new files, Windows' code page in old ones, where one byte is the micro sign."""
+    """Text of a header: UTF-8, or the Windows code page of old files, where one byte is the micro sign."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -508,10 +523,14 @@ def _lengths(header: _Header, warnings: list[str], refuse: Any) -> NDArray[np.in
         return np.array([header.n_values])
     if len(synch) and synch.sum() == header.n_values:
         if len(synch) != header.n_sweeps:
-            warnings.append(f"the header counts {header.n_sweeps} sweeps, its synch array {len(synch)}, which is used")
+            warnings.append(
+                f"the header counts {header.n_sweeps} sweeps, its synch array {len(synch)}, which is used"
+            )
         return synch
     if header.mode in (1, _GAP_FREE):
-        refuse(f"the header is damaged (its synch array accounts for {synch.sum()} of {header.n_values} values)")
+        refuse(
+            f"the header is damaged (its synch array accounts for {synch.sum()} of {header.n_values} values)"
+        )
     each = header.values_per_sweep
     if len(synch) and (synch == synch[0]).all() and each != synch[0]:
         refuse(f"the header is damaged (sweeps of {each} and of {synch[0]} values)")
@@ -538,12 +557,18 @@ def _starts(header: _Header, frames: NDArray[np.int64], warnings: list[str]) -> 
         # Half a millisecond for starts that were rounded to their unit.
         if np.isfinite(start_s).all() and (np.diff(start_s) >= length_s[:-1] - 5e-4).all():
             return start_s
-        warnings.append("the start times of the sweeps in the header contradict their lengths and are not used")
+        warnings.append(
+            "the start times of the sweeps in the header contradict their lengths and are not used"
+        )
     if len(frames) == 1:
         return np.zeros(1)
     interval_s = header.interval_s
     if np.isfinite(interval_s) and length_s.max() <= interval_s < 1e5:
-        warnings.append(f"the file does not say when its sweeps began; taken as every {interval_s:g} s as programmed")
+        warnings.append(
+            f"the file does not say when its sweeps began; taken as every {interval_s:g} s as programmed"
+        )
         return np.arange(len(frames)) * float(interval_s)
-    warnings.append("the file does not say when its sweeps began; taken as back to back, so times may be too short")
+    warnings.append(
+        "the file does not say when its sweeps began; taken as back to back, so times may be too short"
+    )
     return np.r_[0.0, np.cumsum(length_s)[:-1]]

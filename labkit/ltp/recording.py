@@ -1,7 +1,8 @@
-"""A recording: the sweeps of one channel from one or more files, on one clock, with stimuli, pathways and tags.
+"""A recording: the sweeps of one channel from one or more files, on one clock, with stimuli and pathways.
 
-Notation: N sweeps of up to M points; windows are k x n. Data stay in the files: they are mapped when asked for, one
-stretch at a time, so that memory holds what is asked for and no more. A `Recording` therefore pickles in a few bytes.
+Notation: N sweeps of up to M points; windows are k x n. Data stay in the files: they are mapped when asked
+for, one stretch at a time, so that memory holds what is asked for and no more. A `Recording` therefore
+pickles in a few bytes.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class _Mapped(NamedTuple):
             found, todo = "the file is no longer there", "put it back and read the recording again"
             raise RecordingError(found, todo=todo, where=self.path) from None
         if size != self.size:
-            raise RecordingError("the file has changed since it was read", todo="read it again", where=self.path)
+            raise RecordingError(
+                "the file has changed since it was read", todo="read it again", where=self.path
+            )
 
 
 class _Held(NamedTuple):
@@ -99,8 +102,8 @@ class Recording:
         Date and time of the first file; None when its header has none.
     stimuli
         One row per stimulus: ``sweep``, ``time_ms`` (of its first pulse, within the sweep), ``pulses``,
-        ``interval_ms`` (NaN for one pulse), ``kind`` (test, pair, HFS, TBS, LFS, train), ``source`` (digital, DAC,
-        artefact, given).
+        ``interval_ms`` (NaN for one pulse), ``kind`` (test, pair, HFS, TBS, LFS, train), ``source`` (digital,
+        DAC, artefact, given).
     pathway
         (N,) name of the pathway stimulated: S0, S1, ...
     tags
@@ -182,6 +185,8 @@ class Recording:
         if len(sweeps) and not 0 <= sweeps.min() <= sweeps.max() < self.n_sweeps:
             expected = f"0 to {self.n_sweeps - 1}"
             raise RecordingError(f"sweep {sweeps.max()} was asked for", expected=expected, where=self._where)
+        if n_points < 1:
+            raise RecordingError(f"a window of {n_points} points was asked for", expected="1 or more")
         out = np.full((len(sweeps), n_points), np.nan)
         files = self.file_index[sweeps]
         for index in np.unique(files):
@@ -189,7 +194,8 @@ class Recording:
             rows = np.flatnonzero(files == index)
             # A few rows at a time: a page of the file stays in memory as long as its map.
             for at in range(0, len(rows), _ROWS_AT_ONCE):
-                self._fill(out, rows[at : at + _ROWS_AT_ONCE], sweeps, starts, self._sources[index])
+                with np.errstate(invalid="ignore", over="ignore"):  # what is no number in the file stays none
+                    self._fill(out, rows[at : at + _ROWS_AT_ONCE], sweeps, starts, self._sources[index])
         return out
 
     def _fill(self, out: Any, rows: Any, sweeps: Any, starts: Any, source: _Mapped | _Held) -> None:
@@ -237,8 +243,8 @@ class Recording:
         start_s
             (N,) start of each sweep; back to back when not given.
         stimuli
-            The table of stimuli, of which ``sweep`` and ``time_ms`` must be there; or the time in ms of the stimulus
-            (of each pulse, when several) within every sweep; or None: look for artefacts.
+            The table of stimuli, of which ``sweep`` and ``time_ms`` must be there; or the time in ms of the
+            stimulus (of each pulse, when several) within every sweep; or None: look for artefacts.
         pathway
             (N,) names; all S0 when not given.
         tags
@@ -255,25 +261,33 @@ class Recording:
 
         Examples
         --------
-        >>> recording = Recording.from_arrays(np.zeros((3, 200)), rate_hz=10_000, start_s=[0, 30, 60], stimuli=5.0)
+        >>> recording = Recording.from_arrays(np.zeros((3, 200)), rate_hz=10_000, stimuli=5.0)
         >>> recording.stimuli[["sweep", "time_ms", "kind"]].to_numpy().tolist()
         [[0, 5.0, 'test'], [1, 5.0, 'test'], [2, 5.0, 'test']]
         """
         values = np.asarray(sweeps_mV, float)
         if values.ndim != 2 or 0 in values.shape:
-            raise RecordingError(f"the sweeps have the shape {values.shape}", expected="(sweeps, points), none empty")
+            raise RecordingError(
+                f"the sweeps have the shape {values.shape}", expected="(sweeps, points), none empty"
+            )
         if not (np.isfinite(rate_hz) and rate_hz > 0):
             raise RecordingError(f"the sampling rate is {rate_hz}", expected="a number of Hz above 0")
         n_sweeps, n_points = values.shape
         finite = ~np.isnan(values)
         lengths = np.where(finite.any(axis=1), n_points - np.argmax(finite[:, ::-1], axis=1), 0)
         if (lengths == 0).any():
-            raise RecordingError(f"sweep {int(np.argmin(lengths))} holds nothing but NaN", todo="leave it out")
-        start = np.r_[0.0, np.cumsum(lengths / rate_hz)[:-1]] if start_s is None else np.asarray(start_s, float)
+            raise RecordingError(
+                f"sweep {int(np.argmin(lengths))} holds nothing but NaN", todo="leave it out"
+            )
+        start = (
+            np.r_[0.0, np.cumsum(lengths / rate_hz)[:-1]] if start_s is None else np.asarray(start_s, float)
+        )
         names = np.full(n_sweeps, "S0") if pathway is None else np.asarray(pathway, str)
         for what, array in (("start_s", start), ("pathway", names)):
             if array.shape != (n_sweeps,):
-                raise RecordingError(f"{what} has the shape {array.shape}", expected=f"one for each of {n_sweeps} sweeps")
+                raise RecordingError(
+                    f"{what} has the shape {array.shape}", expected=f"one for each of {n_sweeps} sweeps"
+                )
         start = start - start[0]
         recording = cls(
             paths=(),
@@ -322,20 +336,33 @@ def read(
     unit
         What the numbers in the file really are, ``mV``, ``uV`` or ``V``, when the header is wrong.
     stimulus_ms
-        Time of the stimulus (of each pulse, when several) within every sweep, when neither protocol nor artefact
-        tells.
+        Time of the stimulus (of each pulse, when several) within every sweep, when neither protocol nor
+        artefact tells.
 
     Returns
     -------
     Recording
-        Values in mV for a voltage; otherwise as they stand, with a warning. Stimuli come from the programmed digital
-        and analogue outputs, moved onto the artefact when that is seen within 1 ms of them; failing those, from
-        artefacts alone. Pathways come from the digital output that each sweep uses.
+        Values in mV for a voltage; otherwise as they stand, with a warning. Stimuli come from the programmed
+        digital and analogue outputs, moved onto the artefact when that is seen within 1 ms of them; failing
+        those, from artefacts alone. Pathways come from the digital output that each sweep uses.
 
     Raises
     ------
     RecordingError
         If a file is missing, damaged or cut short, has no such channel, or does not continue the others.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from labkit.demo import abf
+    >>> sweeps, epochs = np.zeros((4, 400)), abf.stimulus(400, 50, bits=1, alternate=2)
+    >>> file = Path(tempfile.mkdtemp()) / "a.abf"
+    >>> path = abf.write_abf2(
+    ...     file, sweeps, rate_hz=10_000, start_s=[0, 15, 30, 45], epochs=epochs, alternating=True
+    ... )
+    >>> recording = read(path)
+    >>> recording.start_s.tolist(), recording.pathway.tolist(), recording.stimuli["time_ms"].tolist()
+    ([0.0, 15.0, 30.0, 45.0], ['S0', 'S1', 'S0', 'S1'], [5.0, 5.0, 5.0, 5.0])
     """
     listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not listed:
@@ -344,13 +371,17 @@ def read(
     picked = [_pick_channel(file, channel, unit) for file in files]
     for file, choice in zip(files, picked, strict=True):
         where = f"{file.path.name}: " if len(files) > 1 else ""
-        warnings += [where + text for text in (*file.warnings, *choice.warnings) if where + text not in warnings]
+        warnings += [
+            where + text for text in (*file.warnings, *choice.warnings) if where + text not in warnings
+        ]
     _same(files, picked)
     start_s = np.concatenate([file.start_s + offset for file, offset in zip(files, offsets, strict=True)])
     begin = start_s[0]
     file_index = np.repeat(np.arange(len(files)), [len(file.lengths) for file in files])
     tagged = [
-        (time + offset - begin, comment) for file, offset in zip(files, offsets, strict=True) for time, comment in file.tags
+        (round(time + offset - begin, 6), comment)
+        for file, offset in zip(files, offsets, strict=True)
+        for time, comment in file.tags
     ]
     recording = Recording(
         paths=tuple(file.path for file in files),
@@ -395,7 +426,7 @@ def read(
             found.append(one.table)
     if stimulus_ms is not None:
         found = [_stimuli.given(stimulus_ms, recording.lengths / recording.rate_hz * 1e3)]
-    table = pd.concat(found, ignore_index=True)
+    table = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
     pathway, doubts = _stimuli.name_pathways(lines)
     recording = replace(
         recording,
@@ -461,15 +492,16 @@ def _pick_channel(file: AbfFile, wanted: str | int | None, unit: str | None) -> 
             found = f"there is no channel {wanted!r}"
             raise RecordingError(found, expected=f"one of: {there}", where=file.path)
     channel = channels[index]
-    if file.dtype == "<i2" and not (channel.gain and np.isfinite(channel.offset)):
-        found = f"the scale of channel {channel.name} in the header is zero or no number"
+    scaled = 1e-12 < abs(channel.gain) < 1e9 and abs(channel.offset) < 1e9
+    if file.dtype == "<i2" and not scaled:
+        found = f"the scale of channel {channel.name} in the header is zero or absurd"
         raise RecordingError(found, todo="copy the file again, or take another channel", where=file.path)
     if unit is not None and _in_voltage(unit) is None:
         raise RecordingError(f"the unit is {unit!r}", expected="mV, uV or V", where=file.path)
     factor = _in_voltage(channel.unit if unit is None else unit)
     if factor is None:
         warnings.append(
-            f"channel {channel.name} is in {channel.unit}, not a voltage; its numbers are given as they stand "
+            f"channel {channel.name} is in {channel.unit}, not a voltage; its numbers stand as they are "
             '(if they really are mV, read with unit="mV")'
         )
         return _Choice(index, channel, channel.unit, 1.0, warnings)
@@ -536,17 +568,20 @@ def _tag_table(tags: Iterable[tuple[float, str]], start_s: NDArray[np.float64]) 
 
 def _induction(table: pd.DataFrame, start_s: NDArray[np.float64], tags: pd.DataFrame) -> float:
     """Start of the last train that induces; else of the last tag that names an induction."""
-    trains = table[table["kind"].isin(_stimuli.INDUCING)]
-    if len(trains):
-        return float((start_s[trains["sweep"]] + trains["time_ms"].to_numpy() / 1e3).max())
+    inducing = np.isin(table["kind"].to_numpy(str), _stimuli.INDUCING)
+    if inducing.any():
+        sweep, time_ms = table["sweep"].to_numpy()[inducing], table["time_ms"].to_numpy()[inducing]
+        return float((start_s[sweep] + time_ms / 1e3).max())
     named = [
-        row.time_s for row in tags.itertuples() if _INDUCTION.search(row.comment) and not _NOT_INDUCTION.search(row.comment)
+        row.time_s
+        for row in tags.itertuples()
+        if _INDUCTION.search(row.comment) and not _NOT_INDUCTION.search(row.comment)
     ]
     return float(named[-1]) if named else np.nan
 
 
 def _implausible(recording: Recording, choice: _Choice) -> list[str]:
-    """A warning when responses have a size that field potentials do not have, with the unit that would mend it."""
+    """A warning when responses have a size that field potentials do not, with the unit that would mend it."""
     if choice.unit != "mV":
         return []
     size = _stimuli.response_size(recording)
@@ -557,5 +592,3 @@ def _implausible(recording: Recording, choice: _Choice) -> list[str]:
     better = [name for name, factor in (("mV", 1.0), ("uV", 1e-3), ("V", 1e3)) if low <= raw * factor <= high]
     advice = f'; if the numbers in the file are {better[0]}, read with unit="{better[0]}"' if better else ""
     return [f"responses of about {size:.2g} mV; field potentials are {low:g} to {high:g} mV{advice}"]
-
-

@@ -1,9 +1,9 @@
 """When each sweep was stimulated, by which line, and what kind of protocol that makes.
 
-The programmed outputs say when a pulse was sent, the artefact when it arrived, and each has its trap: a protocol may
-start a stimulator that gives a train of its own; action potentials and the edges of a membrane test look like
-artefacts. So the protocol leads, the recording confirms it and sets the exact time, and artefacts alone are believed
-only when they come at the same time in every sweep, or at regular intervals.
+The programmed outputs say when a pulse was sent, the artefact when it arrived, and each has its trap: a
+protocol may start a stimulator that gives a train of its own; action potentials and the edges of a membrane
+test look like artefacts. So the protocol leads, the recording confirms it and sets the exact time, and
+artefacts alone are believed only when they come at the same time in every sweep, or at regular intervals.
 """
 
 from __future__ import annotations
@@ -38,19 +38,29 @@ __all__ = [
 ]
 
 INDUCING = ("HFS", "TBS", "LFS")
-_COLUMNS = ["sweep", "time_ms", "pulses", "interval_ms", "kind", "source"]
+_TYPES = {
+    "sweep": np.int64,
+    "time_ms": float,
+    "pulses": np.int64,
+    "interval_ms": float,
+    "kind": object,
+    "source": object,
+}
+_COLUMNS = list(_TYPES)
+_EMPTY = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _TYPES.items()})
 
-# An analogue step no longer than this, and back again, is a pulse to a stimulator; others are commands to a cell.
+# An analogue step no longer than this, and back again, is a pulse to a stimulator; others are commands to a
+# cell.
 _PULSE_MS = 5.0
 # Pulses closer than this are one stimulus: a biphasic pulse, or an artefact and its tail.
 _ONE_MS = 2.0
-# Within this of the programmed time an artefact is that of the pulse; the largest jump of the sweep may come a little
-# later, because some stimulators take their time.
+# Within this of the programmed time an artefact is that of the pulse; the largest jump of the sweep may come
+# a little later, because some stimulators take their time.
 _LAG_MS = (-0.3, 1.0)
 _LATE_MS = 1.5
 # A jump that takes longer (at half height of dV/dt) is a response, not an artefact.
 _WIDTH_MS = 0.6
-_SAMPLED = 48  # sweeps looked at
+_SAMPLED = 24  # sweeps looked at
 _SAMPLED_POINTS = 1_000_000
 _SCANNED_POINTS = 16_000_000  # above this, sweeps are not searched one by one for trains of their own
 _STRETCH = 1 << 20
@@ -58,7 +68,7 @@ _LIMIT_PULSES = 2_000_000
 
 
 class Pulses(NamedTuple):
-    """Single pulses: sweep, point within it, and the lines (bits or analogue outputs) that gave it, as a mask."""
+    """Single pulses: sweep, point within it, mask of the lines (bits or analogue outputs) that gave it."""
 
     sweep: NDArray[np.int64]
     point: NDArray[np.int64]
@@ -95,18 +105,18 @@ class Found(NamedTuple):
 
 def empty() -> pd.DataFrame:
     """A table of no stimuli."""
-    return table(np.zeros(0, np.int64), np.zeros(0), "given")
+    return _EMPTY.copy()
 
 
 def programmed(protocol: Protocol, lengths: NDArray[np.int64], rate_hz: float) -> Programmed:
-    """Pulses of the digital outputs and of the analogue ones, sweep by sweep, as the waveform table gives them.
+    """Pulses of the digital and the analogue outputs, sweep by sweep, as the waveform table gives them.
 
     Parameters
     ----------
     protocol
-        As read from the file. The first epoch begins at 1/64 of the sweep; durations and levels change by their step
-        in each sweep; with alternate outputs, odd sweeps (counting from 0) use the alternate digital pattern, or the
-        second analogue output.
+        As read from the file. The first epoch begins at 1/64 of the sweep; durations and levels change by
+        their step in each sweep; with alternate outputs, odd sweeps (counting from 0) use the alternate
+        digital pattern, or the second analogue output.
     lengths
         (n,) points of each sweep.
     rate_hz
@@ -164,6 +174,10 @@ def programmed(protocol: Protocol, lengths: NDArray[np.int64], rate_hz: float) -
     return Programmed(*joined)
 
 
+def _ms(point: Any, rate_hz: float) -> Any:
+    return point * 1e3 / rate_hz
+
+
 def _lines_in_turn(pulses: Pulses) -> bool:
     """Whether two pulses of one sweep have no line in common."""
     same = np.diff(pulses.sweep) == 0
@@ -180,7 +194,12 @@ def _once(sweep: NDArray[Any], point: NDArray[Any], where: NDArray[np.bool_], li
 
 
 def _train(
-    sweep: NDArray[Any], start: NDArray[Any], points: NDArray[Any], period: int, where: NDArray[np.bool_], line: Any
+    sweep: NDArray[Any],
+    start: NDArray[Any],
+    points: NDArray[Any],
+    period: int,
+    where: NDArray[np.bool_],
+    line: Any,
 ) -> Pulses:
     """Every `period` points from `start`, as often as it fits into the epoch."""
     once = _once(sweep, start, where, line)
@@ -214,11 +233,11 @@ def _begins(sweep: NDArray[Any], when: NDArray[Any], gap: float) -> NDArray[np.i
 def table(sweep: ArrayLike, time_ms: ArrayLike, source: str) -> pd.DataFrame:
     """Group single pulses into stimuli and name each kind.
 
-    Pulses up to 500 ms apart in one sweep are one stimulus. One pulse is a *test*, two are a *pair*. Bursts of at
-    least 10 pulses at 12 ms or less are *HFS*; two or more bursts of 3 to 6 pulses at 25 ms or less, repeated every
-    120 to 350 ms, are *TBS*; 100 or more pulses or pairs every 0.5 to 2 s in one sweep are *LFS*. What is left is a
-    *train*. The limits are choices made to hold the common protocols (100 pulses at 100 Hz; 4 at 100 Hz every 200 ms;
-    900 at 1 Hz), not a standard.
+    Pulses up to 500 ms apart in one sweep are one stimulus. One pulse is a *test*, two are a *pair*. Bursts
+    of at least 10 pulses at 12 ms or less are *HFS*; two or more bursts of 3 to 6 pulses at 25 ms or less,
+    repeated every 120 to 350 ms, are *TBS*; 100 or more pulses or pairs every 0.5 to 2 s in one sweep are
+    *LFS*. What is left is a *train*. The limits are choices made to hold the common protocols (100 pulses at
+    100 Hz; 4 at 100 Hz every 200 ms; 900 at 1 Hz), not a standard.
 
     Parameters
     ----------
@@ -230,12 +249,13 @@ def table(sweep: ArrayLike, time_ms: ArrayLike, source: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``sweep``, ``time_ms`` (first pulse), ``pulses``, ``interval_ms`` (mean within bursts; NaN for one pulse),
-        ``kind``, ``source``.
+        ``sweep``, ``time_ms`` (first pulse), ``pulses``, ``interval_ms`` (mean within bursts; NaN for one
+        pulse), ``kind``, ``source``.
 
     Examples
     --------
-    >>> table([0, 0, 1], [50.0, 100.0, 50.0], "given")[["sweep", "pulses", "interval_ms", "kind"]].to_numpy().tolist()
+    >>> stimuli = table([0, 0, 1], [50.0, 100.0, 50.0], "given")
+    >>> stimuli[["sweep", "pulses", "interval_ms", "kind"]].to_numpy().tolist()
     [[0, 2, 50.0, 'pair'], [1, 1, nan, 'test']]
     """
     sweep, time_ms = np.asarray(sweep, np.int64), np.asarray(time_ms, float)
@@ -243,8 +263,7 @@ def table(sweep: ArrayLike, time_ms: ArrayLike, source: str) -> pd.DataFrame:
     sweep, time_ms = sweep[order], time_ms[order]
     begins = _begins(sweep, time_ms, 500.0)
     if not len(begins):
-        types = [np.int64, float, np.int64, float, object, object]
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in zip(_COLUMNS, types, strict=True)})
+        return empty()
     pulses = np.diff(np.r_[begins, len(time_ms)])
     interval = np.diff(time_ms, prepend=np.nan)
     interval[begins] = np.nan
@@ -321,7 +340,9 @@ def given(times_ms: ArrayLike, lengths_ms: NDArray[np.float64]) -> pd.DataFrame:
     times = np.sort(np.atleast_1d(np.asarray(times_ms, float)).ravel())
     if not len(times) or not np.isfinite(times).all() or times[0] < 0 or times[-1] >= lengths_ms.max():
         found = f"stimulus times {times.tolist()} ms"
-        raise RecordingError(found, expected=f"times from 0 to {lengths_ms.max():g} ms, the length of a sweep")
+        raise RecordingError(
+            found, expected=f"times from 0 to {lengths_ms.max():g} ms, the length of a sweep"
+        )
     sweep, which = np.nonzero(times[None, :] < lengths_ms[:, None])
     return table(sweep, times[which], "given")
 
@@ -336,9 +357,13 @@ def complete(stimuli: pd.DataFrame, *, n_sweeps: int) -> pd.DataFrame:
     """
     missing = [name for name in ("sweep", "time_ms") if name not in stimuli]
     if missing:
-        raise RecordingError(f"the table of stimuli has no column {missing[0]}", expected="sweep and time_ms at least")
+        raise RecordingError(
+            f"the table of stimuli has no column {missing[0]}", expected="sweep and time_ms at least"
+        )
     defaults = {"pulses": 1, "interval_ms": np.nan, "kind": "test", "source": "given"}
-    result = stimuli.assign(**{name: value for name, value in defaults.items() if name not in stimuli})[_COLUMNS]
+    result = stimuli.assign(**{name: value for name, value in defaults.items() if name not in stimuli})[
+        _COLUMNS
+    ]
     sweep = result["sweep"].to_numpy()
     if len(sweep) and not 0 <= sweep.min() <= sweep.max() < n_sweeps:
         raise RecordingError(f"a stimulus in sweep {sweep.max()}", expected=f"sweeps 0 to {n_sweeps - 1}")
@@ -346,18 +371,18 @@ def complete(stimuli: pd.DataFrame, *, n_sweeps: int) -> pd.DataFrame:
 
 
 def locate(recording: Recording, own: NDArray[np.int64], programmed: Programmed) -> Found:
-    """Stimuli of the sweeps `own`, which share one protocol: the programmed ones as the recording confirms them.
+    """Stimuli of the sweeps `own`, which share one protocol: the programmed ones as the recording confirms
+    them.
 
-    Of the digital and the analogue pulses, those count that an artefact confirms; the digital ones when both or none
-    are. All are moved by the lag of the artefact when that is at most 1 ms. One pulse that is followed by equal
-    artefacts at equal intervals has started a train, which is then taken. Without any programmed pulse artefacts
-    serve alone.
+    Of the digital and the analogue pulses, those count that an artefact confirms; the digital ones when both
+    or none are. All are moved by the lag of the artefact when that is at most 1 ms. One pulse that is
+    followed by equal artefacts at equal intervals has started a train, which is then taken. Without any
+    programmed pulse artefacts serve alone.
     """
-    notes = list(programmed.warnings)
+    notes, rate_hz = list(programmed.warnings), recording.rate_hz
     sample = own[np.unique(np.linspace(0, len(own) - 1, _SAMPLED).astype(int))]
     longest = int(recording.lengths[sample].max())
     sample = sample[: max(1, _SAMPLED_POINTS // longest)]
-    ms = 1e3 / recording.rate_hz
     sources = {"digital": programmed.digital, "DAC": programmed.dac}
     present = {name: pulses for name, pulses in sources.items() if len(pulses.sweep)}
     if not present:
@@ -371,30 +396,34 @@ def locate(recording: Recording, own: NDArray[np.int64], programmed: Programmed)
     source = (confirmed or list(present))[0]
     pulses, lag = present[source], lags[source] or 0
     if _lines_in_turn(pulses):
-        notes.append("different lines are pulsed in turn within one sweep, but a sweep is counted to one pathway")
-    jumps = _without_edges(steps.artefacts(recording.rate_hz), programmed.edges, recording.rate_hz)
+        notes.append(
+            "different lines are pulsed in turn within one sweep, but a sweep is counted to one pathway"
+        )
+    jumps = _without_edges(steps.artefacts(rate_hz), programmed.edges, rate_hz)
     if len(pulses.sweep) == len(np.unique(pulses.sweep)) == len(own) and len(np.unique(pulses.point)) == 1:
         at = int(pulses.point[0] + lag)
-        train = _started_train(jumps, at, recording.rate_hz)
+        train = _started_train(jumps, at, rate_hz)
         if confirmed and len(train) > 1:
             notes.append(
-                f"the protocol gives one pulse at {at * ms:.2f} ms, the recording shows {len(train)} equal artefacts "
-                f"from there; taken as a train of {len(train)}"
+                f"the protocol gives one pulse at {_ms(at, rate_hz):.2f} ms, the recording shows "
+                f"{len(train)} equal artefacts from there, taken as a train"
             )
             sweep, point = np.repeat(own, len(train)), np.tile(train, len(own))
-            return Found(table(sweep, point * ms, "artefact"), tuple(notes), True)
+            return Found(table(sweep, _ms(point, rate_hz), "artefact"), tuple(notes), True)
         if not confirmed and len(jumps.point):
-            seen = ", ".join(f"{point * ms:.2f}" for point in jumps.point[:5])
+            seen = ", ".join(f"{_ms(point, rate_hz):.2f}" for point in jumps.point[:5])
             notes.append(
-                f"the protocol gives a pulse at {at * ms:.2f} ms, where the recording shows no artefact, but it jumps "
-                f"at {seen} ms; if that is the stimulus, read with stimulus_ms"
+                f"the protocol gives a pulse at {_ms(at, rate_hz):.2f} ms, where the recording shows no "
+                f"artefact, but it jumps at {seen} ms; if that is the stimulus, read with stimulus_ms"
             )
     if lag:
         notes.append(
-            f"stimuli are taken {lag * ms:+.2f} ms from the programmed time of the {source} output, "
+            f"stimuli are taken {_ms(lag, rate_hz):+.2f} ms from the programmed time of the {source} output, "
             "where the artefact begins"
         )
-    return Found(table(own[pulses.sweep], (pulses.point + lag) * ms, source), tuple(notes), bool(confirmed))
+    return Found(
+        table(own[pulses.sweep], _ms(pulses.point + lag, rate_hz), source), tuple(notes), bool(confirmed)
+    )
 
 
 class _Jumps(NamedTuple):
@@ -406,34 +435,40 @@ class _Jumps(NamedTuple):
 
 
 class _Steps(NamedTuple):
-    """dV from point to point: median over sweeps of its size and of itself, and the limit of noise."""
+    """dV from point to point: (n, M - 1) of each sweep, median size over sweeps, and the limit of noise."""
 
+    each: NDArray[np.float64]
     size: NDArray[np.float64]
-    signed: NDArray[np.float64]
     limit: float
 
     @classmethod
     def of(cls, traces: NDArray[np.float64]) -> _Steps:
-        signed = np.diff(traces, axis=1)
-        size = np.abs(signed)
-        common, signed = np.median(size, axis=0), np.median(signed, axis=0)
-        some = size.ravel()[:: size.size // 200_000 + 1]
+        each = np.diff(np.nan_to_num(traces, posinf=0.0, neginf=0.0), axis=1)
+        size = np.abs(each)
+        some = size.ravel()[:: size.size // 30_000 + 1]
         middle = np.median(some)
         spread = np.median(np.abs(some - middle))
-        # With a coarse converter most steps are equal and their spread is zero; the bulk still tells the noise.
+        # With a coarse converter most steps are equal and their spread is zero; the bulk still tells the
+        # noise.
         bulk = np.sort(some)[: int(0.9 * len(some)) + 1]
-        limit = max(middle + 12 * spread, 6 * float(np.sqrt(np.mean(bulk**2))), 3 * some[some > 0].min(initial=np.inf))
-        return cls(common, signed, float(limit))
+        limit = max(
+            middle + 12 * spread, 6 * float(np.sqrt(np.mean(bulk**2))), 3 * some[some > 0].min(initial=np.inf)
+        )
+        return cls(each, np.median(size, axis=0), float(limit))
 
     def artefacts(self, rate_hz: float) -> _Jumps:
-        """Jumps above the noise and above 1/5 of the largest, less what is too slow, and less edges of steps."""
+        """Jumps above the noise and 1/5 of the largest, less what is too slow and edges of steps."""
         if not len(self.size):
             return _Jumps(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
         above = np.flatnonzero(self.size > max(self.limit, 0.2 * self.size.max()))
-        return _jumps(above, self.size[above], self.signed[above], self.size, self.signed, rate_hz)
+        signed = np.zeros_like(self.size)
+        near = np.unique(np.clip(above[:, None] + np.arange(-1, int(2e-3 * rate_hz) + 2), 0, len(signed) - 1))
+        signed[near] = np.median(self.each[:, near], axis=0)
+        return _jumps(above, self.size[above], signed[above], (self.size, signed), rate_hz)
 
 
-def _jumps(above: Any, size: Any, signed: Any, whole: Any, signed_whole: Any, rate_hz: float) -> _Jumps:
+def _jumps(above: Any, size: Any, signed: Any, course: tuple[Any, Any] | None, rate_hz: float) -> _Jumps:
+    """Steps above the limit, joined; with the `course` of dV only those as fast as an artefact."""
     begins = _begins(np.zeros_like(above), above, _ONE_MS * 1e-3 * rate_hz)
     if not len(begins):
         return _Jumps(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
@@ -442,13 +477,12 @@ def _jumps(above: Any, size: Any, signed: Any, whole: Any, signed_whole: Any, ra
     peak = np.flatnonzero(size == largest[group])
     peak = peak[np.unique(group[peak], return_index=True)[1]]
     fast = np.ones(len(begins), bool)
-    if whole is not None:
+    if course is not None:
         reach = int(np.ceil(_WIDTH_MS * 1e-3 * rate_hz)) + 1
         for i, at in enumerate(above[peak].tolist()):
-            around = whole[max(0, at - reach) : at + reach + 1] >= largest[i] / 2
+            around = course[0][max(0, at - reach) : at + reach + 1] >= largest[i] / 2
             fast[i] = _run(around, min(at, reach)) <= max(2, _WIDTH_MS * 1e-3 * rate_hz)
-            begin, end = max(0, at - reach), at + int(1.5e-3 * rate_hz) + 1
-            path = signed_whole[begin:end]
+            path = course[1][max(0, at - 1) : at + int(1.5e-3 * rate_hz) + 1]
             # A step goes to its new level and stays; an artefact comes back.
             fast[i] &= abs(path.sum()) < 0.8 * np.abs(path).sum()
     keep = fast
@@ -497,7 +531,11 @@ def _lag(
     rate_hz = recording.rate_hz
     sweep = own[pulses.sweep]
     of_sample = np.flatnonzero(np.isin(sweep, sample))
-    of_sample = of_sample[np.unique(np.linspace(0, len(of_sample) - 1, 256).astype(int))] if len(of_sample) else of_sample
+    of_sample = (
+        of_sample[np.unique(np.linspace(0, len(of_sample) - 1, 256).astype(int))]
+        if len(of_sample)
+        else of_sample
+    )
     before, after = int(np.ceil(1e-3 * rate_hz)), int(np.ceil(2e-3 * rate_hz))
     windows = recording.segments_mV(sweep[of_sample], pulses.point[of_sample] - before, before + after)
     whole = ~np.isnan(windows).all(axis=0)
@@ -521,8 +559,8 @@ def _lag(
 def _artefacts_only(
     recording: Recording, own: NDArray[np.int64], sample: NDArray[np.int64], edges: Pulses
 ) -> Found:
-    """Stimuli from artefacts: those at the same time in all sweeps, and trains that single sweeps have besides."""
-    rate_hz, ms = recording.rate_hz, 1e3 / recording.rate_hz
+    """Stimuli from artefacts: those at one time in all sweeps, and trains that single sweeps have besides."""
+    rate_hz = recording.rate_hz
     longest = int(recording.lengths[own].max())
     total = int(recording.lengths[own].sum())
     if len(own) == 1 or len(np.unique(recording.lengths[own])) > 1 or longest > _SAMPLED_POINTS:
@@ -545,16 +583,16 @@ def _artefacts_only(
         other = np.isin(sweep, trains.sweep)
         sweep, point = np.r_[sweep[~other], trains.sweep], np.r_[point[~other], trains.point]
     notes.append("the protocol does not say when stimuli were given; they are taken from artefacts")
-    return Found(table(sweep, point * ms, "artefact"), tuple(notes), True)
+    return Found(table(sweep, _ms(point, rate_hz), "artefact"), tuple(notes), True)
 
 
-_NOTHING = "no stimulus was found, neither in the protocol nor as an artefact; read with stimulus_ms to give its time"
+_NOTHING = "no stimulus was found, neither in the protocol nor as an artefact; give its time as stimulus_ms"
 _IRREGULAR = "jumps at irregular times are not taken as stimuli; read with stimulus_ms if there were any"
 
 
 def _stimuli_like(jumps: _Jumps) -> _Jumps:
     """Leave out neighbours of opposite sign and like size: the two edges of a step."""
-    opposite = (np.diff(jumps.sign) != 0) & (np.diff(np.log(jumps.size)).__abs__() < np.log(2))
+    opposite = (np.diff(jumps.sign) != 0) & (np.abs(np.diff(np.log(jumps.size))) < np.log(2))
     edge = np.zeros(len(jumps.point), bool)
     edge[:-1] |= opposite
     edge[1:] |= opposite
@@ -593,7 +631,7 @@ def _regular(point: NDArray[np.int64], rate_hz: float) -> bool:
 
 def _continuous(recording: Recording, own: NDArray[np.int64]) -> Found:
     """Stimuli from artefacts at regular intervals in long or unequal sweeps, read a stretch at a time."""
-    rate_hz, ms = recording.rate_hz, 1e3 / recording.rate_hz
+    rate_hz = recording.rate_hz
     found = []
     for sweep in own.tolist():
         length = int(recording.lengths[sweep])
@@ -613,7 +651,7 @@ def _continuous(recording: Recording, own: NDArray[np.int64]) -> Found:
     irregular = False
     for one in np.unique(sweep).tolist():
         mine = sweep == one
-        jumps = _stimuli_like(_jumps(above[mine], np.abs(steps[mine]), steps[mine], None, None, rate_hz))
+        jumps = _stimuli_like(_jumps(above[mine], np.abs(steps[mine]), steps[mine], None, rate_hz))
         if len(jumps.point) > 4 and _regular(jumps.point, rate_hz):
             pulses += [(one, point) for point in jumps.point.tolist()]
         else:
@@ -621,8 +659,8 @@ def _continuous(recording: Recording, own: NDArray[np.int64]) -> Found:
     if not pulses:
         return Found(empty(), (_IRREGULAR if irregular else _NOTHING,), False)
     sweep, point = np.array(pulses).T
-    note = "the protocol does not say when stimuli were given; they are taken from artefacts at regular intervals"
-    return Found(table(sweep, point * ms, "artefact"), (note,), True)
+    note = "the protocol does not say when stimuli were given; they are taken from regular artefacts"
+    return Found(table(sweep, _ms(point, rate_hz), "artefact"), (note,), True)
 
 
 def name_pathways(lines: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.str_], list[str]]:
@@ -631,8 +669,8 @@ def name_pathways(lines: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.str_],
     Parameters
     ----------
     lines
-        For each file, (2, n) masks of the digital and of the analogue lines of its sweeps. The same line is the same
-        pathway in all files; lines that every sweep uses tell nothing and are left out.
+        For each file, (2, n) masks of the digital and of the analogue lines of its sweeps. The same line is
+        the same pathway in all files; lines that every sweep uses tell nothing and are left out.
 
     Returns
     -------
@@ -658,18 +696,22 @@ def name_pathways(lines: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.str_],
         if (mask == 0).any():
             warnings.append(f"{int((mask == 0).sum())} sweeps use no stimulus line; they are counted to S0")
         if len(used) > 2:
-            warnings.append(f"the sweeps use {len(used)} combinations of stimulus lines, named S0 to S{len(used) - 1}")
+            warnings.append(
+                f"the sweeps use {len(used)} combinations of stimulus lines, named S0 to S{len(used) - 1}"
+            )
         return names[where], warnings
     return np.full(masks.shape[1], "S0"), []
 
 
 def response_size(recording: Recording) -> float:
-    """Largest deflection in mV from 2 to 20 ms after test pulses, on the median of up to 32 of each pathway."""
+    """Largest deflection in mV 2 to 20 ms after test pulses, on the median of up to 32 of each pathway."""
     tests = recording.stimuli[recording.stimuli["kind"].isin(["test", "pair"])]
     rate_hz, largest = recording.rate_hz, np.nan
     before, after = (int(np.ceil(t * rate_hz)) for t in (5e-3, 20e-3))
     for pathway in np.unique(recording.pathway):
-        rows = tests[recording.pathway[tests["sweep"].to_numpy(np.int64)] == pathway].iloc[:: max(1, len(tests) // 32)]
+        rows = tests[recording.pathway[tests["sweep"].to_numpy(np.int64)] == pathway].iloc[
+            :: max(1, len(tests) // 32)
+        ]
         if rows.empty:
             continue
         point = np.round(rows["time_ms"].to_numpy() * 1e-3 * rate_hz).astype(np.int64)

@@ -170,6 +170,13 @@ class TraceView {
     reason.focus();
   }
 
+  giveReason() {
+    const reason = this.part.reason.value.trim();
+    if (!reason) return this.part.reason.focus();
+    this.closeForm();
+    this.send({ do: "exclude", reason });
+  }
+
   closeForm() {
     const { form, canvas, root } = this.part;
     if (form.hidden) return;
@@ -243,7 +250,12 @@ class TraceView {
     const from = event.target;
     if (from.tagName === "INPUT") {
       if (event.key === "Escape") this.closeForm();
-      else if (event.key === "Enter" && from.type === "number") this.typed();
+      else if (event.key === "Enter") {
+        // A form inside a notebook's output is not submitted by Enter everywhere.
+        event.preventDefault();
+        if (from.type === "number") this.typed();
+        else this.giveReason();
+      }
       return;
     }
     const edge = from.dataset?.edge;
@@ -347,10 +359,7 @@ class TraceView {
     on(part.to, "change", () => this.typed());
     on(part.form, "submit", (event) => {
       event.preventDefault();
-      const reason = part.reason.value.trim();
-      if (!reason) return part.reason.focus();
-      this.closeForm();
-      this.send({ do: "exclude", reason });
+      this.giveReason();
     });
     this.onState = () => this.receive(model.get("_state"));
     model.on("change:_state", this.onState);

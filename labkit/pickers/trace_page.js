@@ -9,18 +9,18 @@ const MARK = {
 };
 const REASONS = ["baseline drift", "no clear response", "population spike", "unstable fibre volley", "artefact over the response"];
 const KEYS = [
-  ["← →", "move the window by one sample"],
+  ["← →", "move the window by a sample"],
   ["Shift ← →", "by ten samples"],
   ["↑ ↓", "widen, narrow (Shift: ten)"],
-  ["[ ]", "move the start (Shift: the end)"],
-  ["Enter", "confirm and go to the next"],
-  ["N P", "next, previous (or Page Down, Page Up)"],
-  ["X", "exclude with a reason, include again"],
-  ["U", "undo (or Ctrl Z)"],
-  ["R", "back to the proposal (or 0)"],
+  ["[ ]", "move its start (Shift: its end)"],
+  ["Enter", "confirm, go to the next"],
+  ["N P", "next, previous (Page Down, Up)"],
+  ["X", "exclude; include again"],
+  ["U, Ctrl Z", "undo"],
+  ["R, 0", "back to the proposal"],
   ["+ −", "zoom about the window"],
   ["W A S D", "move the view"],
-  ["F", "whole view (or double-click)"],
+  ["F", "whole view (double-click)"],
 ];
 
 /** A new element; `attributes` may hold text, html and event listeners (onclick). */

@@ -128,10 +128,12 @@ export function paintTrace(pen, { size, inner, range, at, item, window, lines, h
   if (!hover || hover[0] < left || hover[0] > right || hover[1] < top || hover[1] > bottom) return;
   const i = nearest(item.t, range.x[0] + ((hover[0] - left) / inner[0]) * (range.x[1] - range.x[0]));
   const px = at.x(item.t[i]);
+  pen.globalAlpha = 0.5;
   stroke(colours.muted, 1, [], () => {
     pen.moveTo(crisp(px), top), pen.lineTo(crisp(px), bottom);
     pen.moveTo(left, crisp(hover[1])), pen.lineTo(right, crisp(hover[1]));
   });
+  pen.globalAlpha = 1;
   const words = [`${tell(item.t[i], 2)} ms`, ...item.traces.map((trace, k) => `${item.labels[k]} ${tell(trace[i], 3)} mV`)];
   for (const [k, trace] of item.traces.entries()) {
     if (!Number.isFinite(trace[i]) || at.y(trace[i]) < top || at.y(trace[i]) > bottom) continue;

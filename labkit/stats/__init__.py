@@ -1,0 +1,36 @@
+"""Comparison of treatment groups on experimental units: one call, and the parts that it is made of."""
+
+from __future__ import annotations
+
+from labkit.stats.compare import Comparison, compare
+from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
+from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
+from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
+from labkit.stats.trend import Jonckheere, jonckheere, trend
+from labkit.stats.units import Units, experimental_units
+
+__all__ = [
+    "Anova",
+    "Comparison",
+    "Jonckheere",
+    "Outcome",
+    "Units",
+    "adjust",
+    "assumptions",
+    "compare",
+    "describe",
+    "dunn",
+    "dunnett",
+    "experimental_units",
+    "games_howell",
+    "hedges_g",
+    "jonckheere",
+    "kruskal",
+    "one_way",
+    "pairwise",
+    "rank_epsilon2",
+    "trend",
+    "tukey",
+    "variance_explained",
+    "welch",
+]

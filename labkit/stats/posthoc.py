@@ -97,7 +97,7 @@ def tukey(samples: Samples, *, alpha: float = 0.05) -> pd.DataFrame:
     2      high − low      0.1089
     """
     m = moments(check(samples, test="Tukey's test"))
-    return _ranged(m, np.full(m.n.size, m.ms_within), m.df_within, alpha)
+    return _ranged(m, "pooled", alpha)
 
 
 def games_howell(samples: Samples, *, alpha: float = 0.05) -> pd.DataFrame:
@@ -123,30 +123,35 @@ def games_howell(samples: Samples, *, alpha: float = 0.05) -> pd.DataFrame:
     [4.0, 2.56, 2.56]
     """
     m = moments(check(samples, test="The Games-Howell test"))
-    return _ranged(m, m.variance, None, alpha)
+    return _ranged(m, "separate", alpha)
 
 
-def _ranged(m: Moments, variance: NDArray[np.float64], df: int | None, alpha: float) -> pd.DataFrame:
-    """Pairs by the studentised range; `df` None takes Welch's for each pair."""
+def _ranged(m: Moments, variance: str, alpha: float) -> pd.DataFrame:
+    """All pairs by the studentised range."""
     k = m.n.size
-    pairs = list(combinations(range(k), 2))
-    a, b = np.array(pairs).T
-    part = variance / m.n
-    difference = m.mean[b] - m.mean[a]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.where(part[a] + part[b] > 0, np.sqrt(part[a] + part[b]), np.nan)
-        dfs = (
-            np.full(len(pairs), float(df))
-            if df
-            else se**4 / (part[a] ** 2 / (m.n[a] - 1) + part[b] ** 2 / (m.n[b] - 1))
-        )
+    pairs = _pairs(m.names, None)
+    difference, se, df = _contrasted(m, pairs, variance)
     t = difference / se
     p, half = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
     known = np.flatnonzero(np.isfinite(t))
-    p[known] = [range_exceeds(abs(t[i]) * np.sqrt(2), k, dfs[i]) for i in known]
-    critical = {nu: critical_range(level(alpha), k, nu) / np.sqrt(2) for nu in np.unique(dfs[known])}
-    half[known] = [critical[dfs[i]] * se[i] for i in known]
-    return _table(m, pairs, difference, se, t, dfs, p, half)
+    p[known] = [range_exceeds(abs(t[i]) * np.sqrt(2), k, df[i]) for i in known]
+    critical = {nu: critical_range(level(alpha), k, nu) / np.sqrt(2) for nu in np.unique(df[known])}
+    half[known] = [critical[df[i]] * se[i] for i in known]
+    return _table(m, pairs, difference, se, t, df, p, half)
+
+
+def _contrasted(
+    m: Moments, pairs: Sequence[tuple[int, int]], variance: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Difference, standard error and degrees of freedom of each pair, by pooled or by separate variances."""
+    a, b = np.array(pairs).T
+    part = (np.full(m.n.size, m.ms_within) if variance == "pooled" else m.variance) / m.n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.where(part[a] + part[b] > 0, np.sqrt(part[a] + part[b]), np.nan)
+        df = se**4 / (part[a] ** 2 / (m.n[a] - 1) + part[b] ** 2 / (m.n[b] - 1))
+    if variance == "pooled":
+        df = np.full(len(pairs), float(m.df_within))
+    return m.mean[b] - m.mean[a], se, df
 
 
 def pairwise(
@@ -188,13 +193,7 @@ def pairwise(
     choice(variance, ("pooled", "separate"), name="variance")
     m = moments(check(samples, test="A t test", control=control))
     pairs = _pairs(m.names, control)
-    a, b = np.array(pairs).T
-    part = (np.full(m.n.size, m.ms_within) if variance == "pooled" else m.variance) / m.n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.where(part[a] + part[b] > 0, np.sqrt(part[a] + part[b]), np.nan)
-        welch = se**4 / (part[a] ** 2 / (m.n[a] - 1) + part[b] ** 2 / (m.n[b] - 1))
-    df = np.full(len(pairs), float(m.df_within)) if variance == "pooled" else welch
-    difference = m.mean[b] - m.mean[a]
+    difference, se, df = _contrasted(m, pairs, variance)
     t = difference / se
     p = 2 * stats.t.sf(np.abs(t), df)
     half = stats.t.isf(level(alpha) / 2, df) * se

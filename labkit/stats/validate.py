@@ -83,19 +83,19 @@ def check(
         )
     if control is not None and str(control) not in checked:
         raise DataError(f"control {control!r} is not among the groups", expected=f"one of {join(names)}")
+    n = sum(values.size for values in checked.values())
+    if spread in ("pooled", "each") and n <= len(names):
+        raise DataError(
+            "every group has a single value, so nothing shows how much units vary",
+            expected="at least two units in one group",
+            todo="no comparison can be made until more units are measured",
+        )
     if few := [name for name in names if checked[name].size < minimum]:
         rest = [name for name in names if name not in few]
         raise DataError(
             f"{test} needs at least {minimum} values in each group, and {_groups(few)} fewer",
             expected=f"n of {minimum} or more",
             todo=f"leave {_it(few)} out, or choose a test that pools the variance: {still(rest)}",
-        )
-    n = sum(values.size for values in checked.values())
-    if spread == "pooled" and n <= len(names):
-        raise DataError(
-            "every group has a single value, so nothing shows how much units vary",
-            expected="at least two units in one group",
-            todo="no comparison can be made until more units are measured",
         )
     _refuse_no_spread(checked, test=test, spread=spread)
     return checked
@@ -126,7 +126,7 @@ def _refuse_no_spread(samples: Checked, *, test: str, spread: Spread) -> None:
         )
     same = [name for name, values in samples.items() if values.size > 1 and constant(values)]
     # A group of one value has no spread to be missed, and is counted by `minimum`.
-    if spread == "pooled" and not any(
+    if spread in ("pooled", "each") and not any(
         values.size > 1 and not constant(values) for values in samples.values()
     ):
         raise DataError(
@@ -143,22 +143,22 @@ def _refuse_no_spread(samples: Checked, *, test: str, spread: Spread) -> None:
         )
 
 
-def cautions(samples: Checked, *, unit: str = "unit") -> tuple[str, ...]:
-    """What weakens the comparison without forbidding it, one sentence each."""
+def cautions(samples: Checked, *, unit: str = "unit", ranks: bool = False) -> tuple[str, ...]:
+    """What weakens the comparison without forbidding it; `ranks` when only ranks are compared."""
     said = []
     single = [name for name, values in samples.items() if values.size == 1]
     if single:
-        rest = [name for name in samples if name not in single]
+        rest = still([name for name in samples if name not in single])
+        lean = f", and contrasts lean on the variance of the other groups; {rest} without that assumption"
         said.append(
-            f"{_groups(single)} a single {unit}: no SD and no CI, and contrasts lean on the variance of the "
-            f"other groups; {still(rest)} without that assumption."
+            f"{_groups(single, start=True)} a single {unit}: no SD and no CI{'' if ranks else lean}."
         )
     same = [name for name, values in samples.items() if values.size > 1 and constant(values)]
     if same:
-        rest = [name for name in samples if name not in same]
+        rest = still([name for name in samples if name not in same])
+        lean = f", so equal variances are hard to assume; {rest} without that assumption"
         said.append(
-            f"{_groups(same)} no variance: all values are the same, so equal variances are hard to assume; "
-            f"{still(rest)} without that assumption."
+            f"{_groups(same, start=True)} no variance: all values are the same{'' if ranks else lean}."
         )
     return tuple(said)
 
@@ -213,9 +213,10 @@ def join(words: Iterable[str], *, word: str = "and") -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
-def _groups(names: Sequence[str]) -> str:
+def _groups(names: Sequence[str], *, start: bool = False) -> str:
     quoted = [repr(name) for name in names]
-    return f"group {quoted[0]} has" if len(names) == 1 else f"groups {join(quoted)} have"
+    said = f"group {quoted[0]} has" if len(names) == 1 else f"groups {join(quoted)} have"
+    return said.replace("g", "G", 1) if start else said
 
 
 def _it(names: Sequence[str]) -> str:

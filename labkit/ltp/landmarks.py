@@ -1,0 +1,281 @@
+"""Where a response begins, is steepest and turns, and the lines fitted there: arrays in, arrays out.
+
+Notation: M responses of N points, `time_ms` (N,) after the stimulus, evenly spaced. `up` (M, N) are responses
+turned so that the fEPSP is positive, with the baseline at 0 and the artefact taken out. Times that are found lie
+between samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Landmarks",
+    "crossing",
+    "derivative",
+    "first_rise",
+    "line",
+    "locate",
+    "lowpass",
+    "notch",
+    "running_mean",
+    "value_at",
+]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# The foot is where the rise has slowed to this fraction of its steepest; the shoulder that a fibre volley leaves
+# on the rising phase is one, even where the trace does not turn.
+_FOOT_FRACTION = 0.15
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Points on M responses: indices (M,) into the samples, and levels (M,) in mV.
+
+    `steep_ms` is the time of the steepest point between samples, `steep` the level there and `rate` (mV/ms) the
+    slope; `foot` is the last turn or shoulder before it, `peak` the first turn after it. `edge` tells that the
+    steepest point lies at the edge of where it was looked for.
+    """
+
+    steep_index: Ints
+    steep_ms: Floats
+    steep: Floats
+    rate: Floats
+    foot_index: Ints
+    foot: Floats
+    peak_index: Ints
+    peak: Floats
+    edge: NDArray[np.bool_]
+
+
+def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
+    """Zero-phase Butterworth low-pass of order 2 (run forwards and backwards); as it is when the corner is too high.
+
+    Applied twice, the filter is 6 dB down at `corner_hz`.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    if not 0 < corner_hz < 0.45 * rate_hz:
+        return np.array(traces, float)
+    sections = butter(2, corner_hz, fs=rate_hz, output="sos")
+    # The response of the filter to an edge has died away after two periods of its corner.
+    pad = min(traces.shape[-1] - 1, round(2 * rate_hz / corner_hz))
+    return sosfiltfilt(sections, traces, axis=-1, padlen=pad)
+
+
+def derivative(traces: Floats, *, step_ms: float, width_ms: float) -> Floats:
+    """Slope (mV/ms) of the least-squares line over `width_ms` around each point (Savitzky-Golay of order 1 or 2)."""
+    from scipy.ndimage import correlate1d
+
+    half = max(1, round(width_ms / 2 / step_ms))
+    weights = np.arange(-half, half + 1) / (step_ms * np.sum(np.arange(-half, half + 1.0) ** 2))
+    return correlate1d(traces, weights.astype(traces.dtype), axis=-1, mode="nearest")
+
+
+def running_mean(traces: Floats, *, half: int, segment: Ints) -> tuple[Floats, Ints]:
+    """Mean of each row with up to `half` rows on either side of the same segment, and how many rows that was.
+
+    `segment` (M,) numbers stretches of rows that belong together and lie together.
+    """
+    rows = np.arange(len(traces))
+    if half == 0:
+        return traces, np.ones(len(traces), np.int64)
+    first = np.searchsorted(segment, segment, side="left")
+    last = np.searchsorted(segment, segment, side="right")
+    low, high = np.maximum(rows - half, first), np.minimum(rows + half + 1, last)
+    total = np.zeros((len(traces) + 1, traces.shape[1]))
+    np.cumsum(traces, axis=0, out=total[1:])
+    return (total[high] - total[low]) / (high - low)[:, None], high - low
+
+
+def line(traces: Floats, time_ms: Floats, start_ms: Floats, end_ms: Floats) -> tuple[Floats, Floats, Floats]:
+    """Least-squares line through each trace between two times.
+
+    A sample counts by the part of its interval that lies between the times, so that the slope does not jump when
+    a limit moves across a sample.
+
+    Parameters
+    ----------
+    traces, time_ms
+        (M, N) and (N,).
+    start_ms, end_ms
+        (M,) limits.
+
+    Returns
+    -------
+    slope, r2, points : (M,) each
+        mV/ms; share of the variance that the line explains; number of samples. NaN where fewer than two samples
+        lie between the limits.
+    """
+    step = time_ms[1] - time_ms[0]
+    with np.errstate(invalid="ignore"):
+        low = np.searchsorted(time_ms, np.nanmin(start_ms) - step) if np.isfinite(start_ms).any() else 0
+        high = np.searchsorted(time_ms, np.nanmax(end_ms) + step) if np.isfinite(end_ms).any() else 2
+    low, high = min(low, len(time_ms) - 2), max(high, low + 2)
+    t, y = time_ms[low:high], traces[:, low:high]
+    weight = np.minimum((end_ms[:, None] - t) / step, 0.5) + np.minimum((t - start_ms[:, None]) / step, 0.5)
+    weight = np.nan_to_num(np.clip(weight, 0, 1))
+    points = weight.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = t - ((weight @ t) / points)[:, None]
+        level = y - (np.einsum("ij,ij->i", weight, y) / points)[:, None]
+        weighted = weight * centred
+        txy = np.einsum("ij,ij->i", weighted, level)
+        txx = np.einsum("ij,ij->i", weighted, centred)
+        tyy = np.einsum("ij,ij,ij->i", weight, level, level)
+        enough = points >= 2
+        slope = np.where(enough, txy / txx, np.nan)
+        r2 = np.where(enough & (tyy > 0), txy**2 / (txx * tyy), np.nan)
+    return slope, r2, points
+
+
+def crossing(
+    up: Floats, time_ms: Floats, level: Floats, index: Ints, *, after: bool
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Time at which each trace passes `level`, nearest to `index`: the last time before it, or the first after.
+
+    Returns the (M,) times, interpolated between samples, and whether there is such a crossing.
+    """
+    n_points = len(time_ms)
+    at, rows = np.arange(n_points), np.arange(len(up))
+    if after:
+        passed = (at >= index[:, None]) & (up >= level[:, None])
+        before = np.argmax(passed, axis=1) - 1
+    else:
+        passed = (at <= index[:, None]) & (up <= level[:, None])
+        before = n_points - 1 - np.argmax(passed[:, ::-1], axis=1)
+    before = np.clip(before, 0, n_points - 2)
+    low, high = up[rows, before], up[rows, before + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.where(high != low, (level - low) / (high - low), 0.0)
+    part = np.clip(np.nan_to_num(part), 0, 1)
+    return time_ms[before] + part * (time_ms[1] - time_ms[0]), passed.any(axis=1)
+
+
+def value_at(traces: Floats, index: Ints, *, half: int, order: int = 0) -> Floats:
+    """Level at `index` from 2 half + 1 samples: their mean (order 0), or a parabola's value at the middle (order 2)."""
+    offsets = np.arange(-half, half + 1)
+    columns = np.clip(index[:, None] + offsets, 0, traces.shape[1] - 1)
+    if order == 2 and half > 0:
+        weights = np.linalg.pinv(np.vander(offsets.astype(float), 3))[2]
+    else:
+        weights = np.full(offsets.size, 1 / offsets.size)
+    return traces[np.arange(len(traces))[:, None], columns] @ weights
+
+
+def locate(
+    up: Floats,
+    time_ms: Floats,
+    *,
+    search_ms: tuple[float, float],
+    limits_ms: tuple[float, float],
+    turn_mV: Floats,
+    width_ms: float,
+) -> Landmarks:
+    """Steepest point within `search_ms`, the foot before it and the peak after it.
+
+    Parameters
+    ----------
+    up, time_ms
+        (M, N) low-passed responses and (N,) times.
+    search_ms
+        Where the steepest point may lie.
+    limits_ms
+        Where foot and peak may lie.
+    turn_mV
+        (M,) how far a trace must fall back after a peak for it to count as a turn.
+    width_ms
+        Length of the line whose slope is compared.
+    """
+    step = float(time_ms[1] - time_ms[0])
+    at, rows, n_points = np.arange(len(time_ms)), np.arange(len(up)), len(time_ms)
+    rate = derivative(up, step_ms=step, width_ms=width_ms)
+    inside = np.flatnonzero((time_ms >= search_ms[0] - 1e-9) & (time_ms <= search_ms[1] + 1e-9))
+    # The first hump of the slope that is at least half as steep as the steepest: what follows a population spike
+    # is a second descent, which may be steeper.
+    within = rate[:, inside]
+    high = within >= 0.5 * np.maximum(within.max(axis=1, keepdims=True), 0)
+    begun = np.logical_or.accumulate(high, axis=1)
+    ended = np.logical_or.accumulate(begun & ~high, axis=1)
+    best = np.argmax(np.where(high & ~ended, within, -np.inf), axis=1)
+    index = best + inside[0]
+    edge = (best == 0) | (best == len(inside) - 1)
+    middle = np.clip(index, 1, n_points - 2)
+    a, b, c = rate[rows, middle - 1], rate[rows, middle], rate[rows, middle + 1]
+    bend = a - 2 * b + c
+    shift = np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
+
+    later = (at >= index[:, None]) & (time_ms <= limits_ms[1] + 1e-9)
+    ahead = np.where(later, up, -np.inf)
+    top = np.maximum.accumulate(ahead, axis=1)
+    turned = np.logical_or.accumulate(later & (up < top - turn_mV[:, None]), axis=1)
+    peak_index = np.argmax(np.where(turned, -np.inf, ahead), axis=1)
+
+    earlier = (at <= index[:, None]) & (time_ms >= limits_ms[0] - 1e-9)
+    slow = earlier & (rate <= _FOOT_FRACTION * rate[rows, index][:, None])
+    # Without a slow stretch the foot is where looking begins.
+    start = int(np.searchsorted(time_ms, limits_ms[0] - 1e-9))
+    foot_index = np.where(slow.any(axis=1), n_points - 1 - np.argmax(slow[:, ::-1], axis=1), start)
+    return Landmarks(
+        steep_index=index,
+        steep_ms=time_ms[index] + shift * step,
+        steep=up[rows, index] + rate[rows, index] * shift * step,
+        rate=rate[rows, index],
+        foot_index=foot_index,
+        foot=up[rows, foot_index],
+        peak_index=peak_index,
+        peak=up[rows, peak_index],
+        edge=edge,
+    )
+
+
+def notch(up: Floats, time_ms: Floats, peak_index: Ints, *, end_ms: float) -> tuple[Floats, Ints, Ints]:
+    """The greatest climb back after the peak: how much (M,), from which sample, to which.
+
+    A population spike cuts a notch into the fEPSP, after which the trace climbs to a second shoulder.
+    """
+    at, rows = np.arange(len(time_ms)), np.arange(len(up))
+    after = (at >= peak_index[:, None]) & (time_ms <= end_ms + 1e-9)
+    low = np.minimum.accumulate(np.where(after, up, np.inf), axis=1)
+    climb = np.where(after, up - np.where(np.isfinite(low), low, 0), 0.0)
+    second = np.argmax(climb, axis=1)
+    between = after & (at <= second[:, None])
+    bottom = np.argmin(np.where(between, up, np.inf), axis=1)
+    return climb[rows, second], bottom, second
+
+
+def first_rise(
+    up: Floats, time_ms: Floats, *, turn_mV: float, limits_ms: tuple[float, float], after_ms: float
+) -> tuple[int, int] | None:
+    """Foot and peak of the fEPSP on one (N,) trace, or None: the first great climb that ends after `after_ms`.
+
+    Climbs are stretches between turns of more than `turn_mV`. A great one is at least 30 % of the greatest; a
+    climb that ends before `after_ms` is a fibre volley.
+    """
+    inside = np.flatnonzero((time_ms >= limits_ms[0]) & (time_ms <= limits_ms[1]))
+    y = up[inside]
+    climbs: list[tuple[int, int]] = []
+    low = high = start = 0
+    climbing: bool | None = None
+    for i in range(1, len(y)):
+        low = i if y[i] < y[low] else low
+        high = i if y[i] > y[high] else high
+        if climbing is not True and y[i] - y[low] > turn_mV:
+            climbing, start, high = True, low, i
+        elif climbing is not False and y[high] - y[i] > turn_mV:
+            if climbing:
+                climbs.append((start, high))
+            climbing, low = False, i
+    if climbing:
+        climbs.append((start, high))
+    climbs = [(a, b) for a, b in climbs if time_ms[inside[b]] > after_ms]
+    if not climbs:
+        return None
+    heights = np.array([y[b] - y[a] for a, b in climbs])
+    a, b = climbs[int(np.argmax(heights >= 0.3 * heights.max()))]
+    return int(inside[a]), int(inside[b])

@@ -1,0 +1,228 @@
+"""Results in words, as a paper prints them."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from labkit.columns import COLUMNS
+from labkit.stats.validate import join
+
+if TYPE_CHECKING:
+    from labkit.stats.compare import Comparison
+    from labkit.stats.oneway import Outcome
+
+__all__ = ["interval", "methods", "number", "outcome", "p_value", "summary"]
+
+# Smaller P say nothing more: they lean on the far tail of a model.
+_SMALLEST = 1e-10
+
+
+def p_value(p: float, *, alpha: float = 0.05) -> str:
+    """P exactly, to three digits, or to as many as keep it on its side of `alpha`.
+
+    >>> p_value(0.04321), p_value(0.049996), p_value(2.5e-7), p_value(0.9999), p_value(1e-20)
+    ('P = 0.0432', 'P = 0.049996', 'P = 2.5 × 10⁻⁷', 'P > 0.999', 'P < 10⁻¹⁰')
+    """
+    if not isfinite(p):
+        return "P not known"
+    if p > 0.999:
+        return "P > 0.999"
+    if p < _SMALLEST:
+        return f"P < {_power(_SMALLEST)}"
+    if p < 1e-4:
+        mantissa, exponent = f"{p:.1e}".split("e")
+        return f"P = {mantissa} × {_power(10.0 ** int(exponent))}"
+    digits = 3
+    while float(f"{p:.{digits}g}") == alpha != p and digits < 15:
+        digits += 1
+    return f"P = {p:.{digits}g}"
+
+
+def _power(x: float) -> str:
+    return "10" + str(round(log10(x))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def number(x: float, *, like: float | None = None, sign: bool = False) -> str:
+    """A number to the decimals at which `like` (a spread; by default the number itself) has three digits.
+
+    >>> number(151.234, like=12.3), number(-0.5, like=0.01, sign=True), number(1234.5)
+    ('151.2', '−0.5000', '1234')
+    """
+    if not isfinite(x):
+        return "not known"
+    like = abs(x if like is None or not isfinite(like) else like)
+    decimals = min(max(2 - floor(log10(like)), 0), 12) if like > 0 else 2
+    return f"{x:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, *, like: float | None = None) -> str:
+    """An interval in brackets.
+
+    >>> interval(-1.234, 5.678, like=1.0)
+    '[−1.23, 5.68]'
+    """
+    return f"[{number(low, like=like)}, {number(high, like=like)}]"
+
+
+def outcome(result: Outcome, *, alpha: float = 0.05) -> str:
+    """Statistic, degrees of freedom and P.
+
+    >>> from labkit.stats.oneway import one_way
+    >>> outcome(one_way({"vehicle": [1, 2, 3], "drug": [3, 4, 5]}))
+    'F(1, 4) = 6.00, P = 0.0705'
+    """
+    df = ", ".join(f"{x:.0f}" if float(x).is_integer() else f"{x:.1f}" for x in result.df)
+    symbol = f"{result.symbol}({df})" if df else result.symbol
+    return f"{symbol} = {number(result.statistic)}, {p_value(result.p, alpha=alpha)}"
+
+
+def summary(c: Comparison) -> str:
+    """The result of a comparison in sentences; see `Comparison.summary`."""
+    percent = f"{100 * (1 - c.alpha):g}% CI"
+    sentences = [f"{_label(c.value)} by {c.group}: {_omnibus(c, percent)}; {_count(c)}."]
+    if len(c.posthoc):
+        test = _TESTS[c.posthoc_test].format(control=c.control)
+        sentences.append(f"{test}: {_contrasts(c, percent)}.")
+    if len(c.trend):
+        row = c.trend.loc["dose"]
+        width = row["ci_high"] - row["ci_low"]
+        sentences.append(
+            f"Linear trend over dose: {number(row['slope'], like=width, sign=True)} per unit of dose "
+            f"{interval(row['ci_low'], row['ci_high'], like=width)}, "
+            f"t({row['df']:.0f}) = {number(row['statistic'])}, {p_value(row['p'], alpha=c.alpha)}."
+        )
+    if c.jonckheere is not None:
+        j = c.jonckheere
+        p = j.p_exact if isfinite(j.p_exact) else j.p
+        exact = " (exact)" if isfinite(j.p_exact) else ""
+        sentences.append(
+            f"Jonckheere-Terpstra: z = {number(j.statistic)}, {p_value(p, alpha=c.alpha)}{exact}."
+        )
+    if len(c.dropped):
+        sentences.append(_dropped(c.dropped))
+    return " ".join(sentences)
+
+
+_TESTS = {
+    "dunnett": "Dunnett's test against {control}",
+    "tukey": "Tukey's test of all pairs",
+    "games-howell": "Games-Howell test of all pairs",
+    "dunn": "Dunn's test of all pairs with Holm's adjustment",
+}
+_OMNIBUS = {
+    "one-way ANOVA": "one-way analysis of variance, variances taken as equal",
+    "Welch's ANOVA": "Welch's analysis of variance, which does not take variances as equal",
+    "Kruskal-Wallis test": "the Kruskal-Wallis test on ranks",
+}
+
+
+def _omnibus(c: Comparison, percent: str) -> str:
+    said = f"{c.omnibus.test}, {outcome(c.omnibus, alpha=c.alpha)}"
+    effects = c.effects.set_index("effect")
+    if "eta2" in effects.index:
+        eta = effects.loc["eta2"]
+        omega = effects.loc["omega2", "value"]
+        ci = f"{percent} {eta['ci_low']:.2f} to {eta['ci_high']:.2f}"
+        return f"{said}, η² = {eta['value']:.2f} ({ci}), ω² = {omega:.2f}"
+    return f"{said}, rank ε² = {effects.loc['rank_epsilon2', 'value']:.2f}"
+
+
+def _count(c: Comparison) -> str:
+    unit = _plural(c.unit) if c.unit else "rows, each an independent unit"
+    groups = join(f"{row.n} {name}" for name, row in zip(c.groups.index, c.groups.itertuples(), strict=True))
+    total, inner = int(c.groups["n"].sum()), int(c.groups["n_subunits"].sum())
+    said = f"n = {total} {unit} ({groups})"
+    if inner != total:
+        said += f", from {inner} {_plural(c.nested[0]) if c.nested else 'values'}"
+    return said
+
+
+def _contrasts(c: Comparison, percent: str) -> str:
+    said = []
+    spread = float(c.groups["sd"].median()) or None
+    g = c.effects[c.effects["effect"] == "hedges_g"].set_index("group")
+    for i, row in enumerate(c.posthoc.to_dict("records")):
+        if "difference" in row:
+            ci = interval(row["ci_low"], row["ci_high"], like=spread)
+            value = (
+                f"{number(row['difference'], like=spread, sign=True)} ({percent + ' ' if i == 0 else ''}{ci})"
+            )
+        else:
+            value = f"z = {number(row['statistic'])}"
+        text = f"{row['contrast']} {value}, {p_value(row['p_adjusted'], alpha=c.alpha)}"
+        if (
+            row["reference"] == c.control
+            and row["group"] in g.index
+            and np.isfinite(g.loc[row["group"], "value"])
+        ):
+            size = g.loc[row["group"]]
+            text += f", g = {number(size['value'], like=1.0)} {interval(size['ci_low'], size['ci_high'], like=1.0)}"
+        said.append(text)
+    return "; ".join(said)
+
+
+def _dropped(dropped: pd.DataFrame) -> str:
+    counts = dropped["reason"].value_counts(sort=False)
+    reasons = join(f"{reason} ({n})" for reason, n in counts.items())
+    return f"{len(dropped)} {'row' if len(dropped) == 1 else 'rows'} left out: {reasons}."
+
+
+def methods(c: Comparison) -> str:
+    """How a comparison was made; see `Comparison.methods`."""
+    names = list(c.groups.index)
+    said = []
+    if c.unit is None:
+        said.append("Each row was taken as an independent experimental unit.")
+    else:
+        levels = [*(_plural(level) for level in c.nested)] or ["repeated values"]
+        several = c.groups["n_subunits"].sum() > c.groups["n"].sum()
+        averaged = f"; {join(levels)} were averaged to it first" if several else ""
+        said.append(f"The experimental unit was the {c.unit}{averaged}.")
+    said.append(f"{join(names)} were compared by {_OMNIBUS[c.omnibus.test]}.")
+    if c.posthoc_test in ("dunnett", "tukey", "games-howell"):
+        against = {
+            "dunnett": f"each group was compared with {c.control} by Dunnett's test",
+            "tukey": "all pairs of groups were compared by Tukey's test",
+            "games-howell": "all pairs of groups were compared by the Games-Howell test",
+        }[c.posthoc_test]
+        said.append(
+            f"Then {against}, with P adjusted for multiplicity and simultaneous confidence intervals."
+        )
+    elif c.posthoc_test == "dunn":
+        said.append(
+            "Then all pairs of groups were compared by Dunn's test on ranks, P adjusted by Holm's method."
+        )
+    if len(c.trend):
+        said.append(
+            "Trend with dose was tested by linear contrasts of group means (rank, dose and log(1 + dose)) "
+            "and by the Jonckheere-Terpstra test."
+        )
+    elif c.jonckheere is not None:
+        said.append("Trend with dose was tested by the Jonckheere-Terpstra test.")
+    said.append(
+        "Effects are given as η² and ω² (η² with the interval of the noncentral F) and as Hedges' g against "
+        f"{c.control} (interval of the noncentral t)."
+        if c.omnibus.symbol == "F"
+        else "Effects are given as ε² of ranks, and as Hedges' g against "
+        f"{c.control} (interval of the noncentral t)."
+    )
+    said.append(
+        f"All tests were two-sided at α = {c.alpha:g}. Equality of variances (Brown-Forsythe, Bartlett) and "
+        "normality of residuals (Shapiro-Wilk) were examined but did not decide which test was made."
+    )
+    return " ".join(said)
+
+
+def _label(value: str) -> str:
+    column = COLUMNS.get(value)
+    if column is None:
+        return value
+    return f"{column.label} ({column.unit})" if column.unit else column.label
+
+
+def _plural(noun: str) -> str:
+    return noun if noun.endswith("s") else f"{noun}s"
