@@ -90,6 +90,7 @@ TRAPS = (
     Trap("File_axon_3.abf", "stimulus, ms", 17.5, 0.05, first_ms),
     Trap("f1.abf", "pulses at 50 Hz", 5, 0, pulses, channel="CH1"),
     Trap("17o05026_vc_stim.abf", "light pulse, ms", 1156.25, 0.05, first_ms),
+    # The protocol is named after 15 pulses, but the output that has those is switched off; the other gives 20.
     Trap("18425108.abf", "pulses of the enabled output", 20, 0, pulses),
     Trap("18425108_abf1.abf", "pulses of the enabled output", 20, 0, pulses),
     Trap("opto_aps_good_units.abf", "pulses at 10 Hz", 50, 0, pulses),
@@ -121,10 +122,7 @@ def read_all(folder: Path) -> None:
         except RecordingError as refused:
             print(f"    refused: {refused}")
             continue
-        if recording.n_sweeps > 1:
-            every = f"every {interval_s(recording):.6g} s"
-        else:
-            every = "one sweep"
+        every = f"every {interval_s(recording):.6g} s" if recording.n_sweeps > 1 else "one sweep"
         lengths = sorted({int(length) for length in recording.lengths})
         points = " or ".join(map(str, lengths[:3])) + (", ..." if len(lengths) > 3 else "")
         print(

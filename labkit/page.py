@@ -16,7 +16,19 @@ __all__ = ["description", "digest", "finish", "heading", "tidy"]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Nothing of these belongs in a document: programs, other documents, and what changes the head.
-UNSAFE = ["script", "iframe", "object", "embed", "applet", "link", "meta", "base", "form", "noscript", "template"]
+UNSAFE = [
+    "script",
+    "iframe",
+    "object",
+    "embed",
+    "applet",
+    "link",
+    "meta",
+    "base",
+    "form",
+    "noscript",
+    "template",
+]
 WARNING = re.compile(r"^\S.*?:\d+: UserWarning: (?P<text>.+)$", re.MULTILINE)
 
 
@@ -111,11 +123,12 @@ def _make_safe(main: Tag) -> None:
     for tag in main.find_all(True):
         for name, value in list(tag.attrs.items()):
             text = re.sub(r"\s", "", " ".join(value) if isinstance(value, list) else str(value)).lower()
-            elsewhere = name in ("src", "srcset", "poster", "background", "data") and not text.startswith("data:image/")
+            elsewhere = name in ("src", "srcset", "poster", "background", "data") and not text.startswith(
+                "data:image/"
+            )
             program = name.startswith("on") or "javascript:" in text or (name == "style" and "url(" in text)
             if elsewhere or program:
                 del tag[name]
-
 
     for image in main.find_all("img"):
         if not image.has_attr("src"):
@@ -131,7 +144,9 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
     for cell in table.select("thead th"):
         for text in cell.find_all(string=re.compile("_")):
             parts = text.split("_")  # a column's name may break after each of its words
-            text.replace_with(*[piece for part in parts[:-1] for piece in (part + "_", soup.new_tag("wbr"))], parts[-1])
+            text.replace_with(
+                *[piece for part in parts[:-1] for piece in (part + "_", soup.new_tag("wbr"))], parts[-1]
+            )
     for cell in table.find_all("th"):
         if not cell.get_text().strip():
             cell.name = "td"  # a header without a text heads nothing
@@ -145,11 +160,15 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
         if not all(map(_is_number, cells)):
             for cell in cells + [row[i] for row in heads if len(row) == columns]:
                 cell["class"] = [*cell.get("class", []), "words"]
+    if len(body) <= 20:
+        table["class"] = [*table.get("class", []), "short"]
     if columns > 8:
         table["class"] = [*table.get("class", []), "wide"]
     before = table.find_previous(["h1", "h2", "h3"])
     label = "Table" + (f": {' '.join(before.get_text().split())}" if before else "")
-    table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label}))
+    table.wrap(
+        soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label})
+    )
 
 
 def _merge_header(table: Tag) -> None:
@@ -157,7 +176,9 @@ def _merge_header(table: Tag) -> None:
     rows = [row.find_all("th", recursive=False) for row in table.select("thead > tr")]
     if len(rows) != 2 or len(rows[0]) != len(rows[1]):
         return
-    if all(not (top.get_text().strip() and below.get_text().strip()) for top, below in zip(*rows, strict=True)):
+    if all(
+        not (top.get_text().strip() and below.get_text().strip()) for top, below in zip(*rows, strict=True)
+    ):
         for top, below in zip(*rows, strict=True):
             if below.get_text().strip():
                 top.replace_with(below.extract())
@@ -166,7 +187,9 @@ def _merge_header(table: Tag) -> None:
 
 def _is_number(cell: Tag) -> bool:
     text = cell.get_text().strip().rstrip("%").strip().replace("−", "-")
-    return cell.name == "td" and bool(re.fullmatch(r"|nan|none|<na>|[<>=]?\s*[-+]?[\d.,]+(e[-+]?\d+)?", text.lower()))
+    return cell.name == "td" and bool(
+        re.fullmatch(r"|nan|none|<na>|[<>=]?\s*[-+]?[\d.,]+(e[-+]?\d+)?", text.lower())
+    )
 
 
 def _fill_contents(soup: BeautifulSoup, main: Tag) -> None:

@@ -8,7 +8,6 @@ after every notebook has succeeded; until then those of the last run stay as the
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from labkit.study import Study
 
-__all__ = ["Notice", "NotebookError", "notice", "run"]
+__all__ = ["NotebookError", "Notice", "notice", "run"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATISTICS = 4  # notebooks from this number on read the tables that those before it write
@@ -157,7 +156,9 @@ def run(
 
 def _notebooks_dir() -> Path:
     package = Path(__file__).resolve().parent
-    return next((path for path in (package.parent / "notebooks", package / "notebooks") if path.is_dir()), package)
+    return next(
+        (path for path in (package.parent / "notebooks", package / "notebooks") if path.is_dir()), package
+    )
 
 
 def _number(path: Path) -> int:
@@ -177,7 +178,11 @@ def _chosen(everything: list[Path], wanted: Sequence[int | str] | None) -> list[
     chosen = set()
     for name in wanted:
         text = str(name).removesuffix(".ipynb")
-        matches = [path for path in everything if text == path.stem or (text.isdigit() and int(text) == _number(path))]
+        matches = [
+            path
+            for path in everything
+            if text == path.stem or (text.isdigit() and int(text) == _number(path))
+        ]
         if not matches:
             known = ", ".join(f"{_number(path)} ({path.stem})" for path in everything)
             raise LabkitError(f"there is no notebook {text}", expected=f"one of {known}")
@@ -229,7 +234,9 @@ def _provenance(study: Study, given: Path | str, strict: bool) -> SimpleNamespac
             for path in [*paths, *([beside] if beside.exists() else [])]:
                 hashed[path] = _files.sha256(path)
     except OSError as error:
-        raise ResultError(f"an input cannot be read ({error.strerror})", where=error.filename or study.path) from error
+        raise ResultError(
+            f"an input cannot be read ({error.strerror})", where=error.filename or study.path
+        ) from error
     settings = study.settings.model_dump(mode="json", exclude={"blinding"})
     return SimpleNamespace(
         study=study,
@@ -238,7 +245,9 @@ def _provenance(study: Study, given: Path | str, strict: bool) -> SimpleNamespac
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         parameters={
             "study": shown.name if shown.is_absolute() else shown.as_posix(),
-            "picks": "only confirmed ones (strict)" if strict or picks.strict_mode() else "confirmed, else proposed",
+            "picks": "only confirmed ones (strict)"
+            if strict or picks.strict_mode()
+            else "confirmed, else proposed",
         }
         | {name: "; ".join(_lines(value)) for name, value in settings.items()},
         versions=results.versions(),
@@ -285,7 +294,15 @@ def _render(notebook: NotebookNode, path: Path, made: SimpleNamespace) -> str:
 
     from labkit import page
 
-    shown = ["image/png", "image/svg+xml", "image/jpeg", "text/html", "text/markdown", "text/latex", "text/plain"]
+    shown = [
+        "image/png",
+        "image/svg+xml",
+        "image/jpeg",
+        "text/html",
+        "text/markdown",
+        "text/latex",
+        "text/plain",
+    ]
     exporter = HTMLExporter(
         config=Config(NbConvertBase={"display_data_priority": shown}), template_name="report",
         extra_template_basedirs=[str(TEMPLATES)], exclude_input=True, exclude_anchor_links=True,
@@ -308,7 +325,9 @@ def _contents(pages: dict[str, str], study: Study, made: SimpleNamespace) -> str
 
     from labkit import page
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATES / "report"), autoescape=False)  # every text has | e
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES / "report"), autoescape=False
+    )  # every text has | e
     tables = sorted(study.results.glob("*.csv")) if study.results.is_dir() else []
     outputs = SimpleNamespace(
         reports=[(f"{name}.html", hashlib.sha256(html.encode()).hexdigest()) for name, html in pages.items()],

@@ -36,7 +36,7 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 def _files(value: Any) -> Any:
-    """ "a.abf; ltp\\b.abf" -> ("a.abf", "ltp/b.abf")"""
+    """Split "a.abf; ltp\\b.abf" into a.abf and ltp/b.abf."""
     if not isinstance(value, str):
         return value
     files = tuple(part.strip().replace("\\", "/") for part in re.split(r"[;\n]", value) if part.strip())

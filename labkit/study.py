@@ -73,7 +73,7 @@ class Study:
         return self.path / "reports"
 
     def animals(self) -> pd.DataFrame:
-        """The sheet of animals: animal, group (ordered, control first), dose (NaN if none), further columns.
+        """The sheet of animals: animal, group (ordered, control first), dose (NaN if none), others as text.
 
         This is the moment of unblinding: nothing else reads the treatment.
 

@@ -1,21 +1,25 @@
-"""Tables by treatment group, as the paper prints them: mean, spread named, n."""
+"""Tables of a study as its reader wants them: by treatment group, contrast by contrast, and what was counted.
+
+Numbers come from comparisons and result tables; here they are only set out and rounded.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from labkit.columns import COLUMNS
+from labkit.columns import axis_label
 
 if TYPE_CHECKING:
     from labkit.stats import Comparison
 
-__all__ = ["by_group"]
+__all__ = ["by_group", "contrasts", "numbers", "omnibus", "picks_in_words"]
 
 
-def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None, digits: int = 3) -> pd.DataFrame:
+def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
     """One row per treatment group, one column per endpoint: mean ± SD over units, and n of units.
 
     Parameters
@@ -24,33 +28,132 @@ def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str]
         The comparison of each endpoint, by its column name.
     labels
         How groups are written; by default as they are named.
-    digits
-        Significant digits of the mean; the SD is given to the same decimal place.
 
     Returns
     -------
     DataFrame
         Text, indexed by group in the order of the study, ready to print.
     """
-    labels = labels or {}
-    table = {}
-    for name, comparison in comparisons.items():
-        groups = comparison.groups
-        title = f"{COLUMNS[name].label} ({COLUMNS[name].unit})" if COLUMNS[name].unit else COLUMNS[name].label
-        table[title] = {
-            str(labels.get(row.Index, row.Index)): f"{_pair(row.mean, row.sd, digits)} (n = {row.n})"
-            for row in groups.itertuples()
+    table = {
+        axis_label(name): {
+            (labels or {}).get(str(row.Index), str(row.Index)): f"{_pair(row.mean, row.sd)} (n = {row.n})"
+            for row in comparison.groups.itertuples()
         }
+        for name, comparison in comparisons.items()
+    }
     return pd.DataFrame(table).rename_axis("Treatment group")
 
 
-def _pair(mean: float, sd: float, digits: int) -> str:
-    """Mean ± SD to the decimal place of the mean's last significant digit.
+def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Every contrast of every endpoint: difference with its interval, adjusted P, and Hedges' g with its interval.
 
-    >>> _pair(151.234, 12.345, 3), _pair(0.31299, 0.0456, 3)
+    Intervals of differences are simultaneous where the test gives such; g is given against the control only.
+    """
+    labels, rows = labels or {}, []
+    for name, comparison in comparisons.items():
+        percent = f"{100 * (1 - comparison.alpha):g}% CI"
+        effects = comparison.effects[comparison.effects["effect"] == "hedges_g"].set_index("contrast")
+        for row in comparison.posthoc.to_dict("records"):
+            g = effects.loc[row["contrast"]] if row["contrast"] in effects.index else None
+            difference = row.get("difference", math.nan)
+            rows.append(
+                {
+                    "Endpoint": axis_label(name),
+                    "Contrast": " − ".join(labels.get(row[key], row[key]) for key in ("group", "reference")),
+                    "Difference": _number(difference),
+                    percent: _interval(row.get("ci_low", math.nan), row.get("ci_high", math.nan), difference),
+                    "Adjusted P": _p(row["p_adjusted"]),
+                    "Hedges' g": "" if g is None else f"{g['value']:.2f}",
+                    f"{percent} of g": "" if g is None else f"{g['ci_low']:.2f} to {g['ci_high']:.2f}",
+                }
+            )
+    return pd.DataFrame(rows).set_index(["Endpoint", "Contrast"])
+
+
+def omnibus(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+    """The test of any difference of each comparison, one row each, with the P of each group against the control."""
+    rows = {}
+    for name, comparison in comparisons.items():
+        against = comparison.posthoc[comparison.posthoc["reference"] == comparison.control]
+        outcome = comparison.omnibus
+        df = ", ".join(f"{x:.4g}" for x in outcome.df)
+        rows[name] = {
+            "Test": outcome.test,
+            "Statistic": f"{outcome.symbol}({df}) = {outcome.statistic:.2f}",
+            "P": _p(outcome.p),
+            **{f"P {row['contrast']}": _p(row["p_adjusted"]) for row in against.to_dict("records")},
+            "n": int(comparison.groups["n"].sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def numbers(slices: pd.DataFrame, *, unit: str = "animal") -> pd.DataFrame:
+    """Units and slices of each group, and how many slices were excluded or flagged.
+
+    `slices` holds one row per slice with ``group``, `unit`, ``excluded`` (a reason, or '') and ``flags``.
+    """
+    frame = slices.assign(
+        is_in=slices["excluded"].eq(""), is_out=slices["excluded"].ne(""), is_flagged=slices["flags"].ne("")
+    )
+    grouped = frame.groupby("group", observed=False)
+    return pd.DataFrame(
+        {
+            f"{unit}s": grouped[unit].nunique(),
+            f"{unit}s compared": frame[frame["is_in"]].groupby("group", observed=False)[unit].nunique(),
+            "slices": grouped.size(),
+            "slices excluded": grouped["is_out"].sum(),
+            "slices flagged": grouped["is_flagged"].sum(),
+        }
+    )
+
+
+def picks_in_words(provenance: Mapping[str, Any]) -> str:
+    """Who decided what, and whether blind, from the provenance of a result table.
+
+    >>> pick = {"origin": "confirmed", "by": "ana", "blind": True}
+    >>> picks_in_words({"picks": [pick, pick, pick | {"origin": "proposed", "by": ""}]})
+    '3 picks: 2 confirmed, 1 proposed and confirmed by nobody; by ana; all of them made blind.'
+    """
+    made = provenance.get("picks", [])
+    stored = [pick for pick in made if pick["origin"] != "proposed"]
+    said = {"confirmed": "confirmed", "changed": "changed by hand", "proposed": "proposed and confirmed by nobody"}
+    counts = [(sum(pick["origin"] == origin for pick in made), words) for origin, words in said.items()]
+    parts = [f"{len(made)} picks: " + (", ".join(f"{n} {words}" for n, words in counts if n) or "none")]
+    if stored:
+        blind = sum(bool(pick["blind"]) for pick in stored)
+        parts.append("by " + ", ".join(sorted({pick["by"] or "unknown" for pick in stored})))
+        parts.append("all of them made blind" if blind == len(stored) else f"{blind} of {len(stored)} made blind")
+    return "; ".join(parts) + "."
+
+
+def _decimals(x: float) -> int:
+    """Decimals that show three significant digits of x."""
+    return max(0, 2 - math.floor(math.log10(abs(x)))) if x and math.isfinite(x) else 2
+
+
+def _number(x: float, like: float | None = None) -> str:
+    return "" if math.isnan(x) else f"{x:.{_decimals(x if like is None else like)}f}".replace("-", "−")
+
+
+def _pair(mean: float, sd: float) -> str:
+    """Mean ± SD, both to the decimals of three digits of the mean.
+
+    >>> _pair(151.234, 12.345), _pair(0.31299, 0.0456)
     ('151 ± 12', '0.313 ± 0.046')
     """
-    import math
+    return f"{_number(mean)} ± {_number(sd, mean) or 'unknown'}"
 
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(mean)))) if mean and math.isfinite(mean) else digits
-    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
+
+def _interval(low: float, high: float, like: float) -> str:
+    return "" if math.isnan(low) else f"{_number(low, like)} to {_number(high, like)}"
+
+
+def _p(p: float) -> str:
+    """P to three digits, as a table gives it.
+
+    >>> _p(0.0123456), _p(3.2e-6), _p(0.9996), _p(float("nan"))
+    ('0.0123', '3.2e-06', '> 0.999', 'not known')
+    """
+    if math.isnan(p):
+        return "not known"
+    return "> 0.999" if p > 0.999 else (f"{p:.1e}" if p < 1e-4 else f"{p:.3g}")

@@ -18,8 +18,12 @@ import pytest
 
 from labkit import picks
 
-CHROMIUM = next((path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: the pickers are not tried with a mouse")
+CHROMIUM = next(
+    (path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed: the pickers are not tried with a mouse"
+)
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -161,7 +165,14 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
         foreign = []
-        page.on("request", lambda request: foreign.append(request.url) if "127.0.0.1" not in request.url and request.url.startswith("http") else None)
+        page.on(
+            "request",
+            lambda request: (
+                foreign.append(request.url)
+                if "127.0.0.1" not in request.url and request.url.startswith("http")
+                else None
+            ),
+        )
         open_picker(page, address)
         assert window(page) == (3.3, 4.8)
         canvas = page.locator(".lk-trace canvas")

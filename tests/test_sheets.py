@@ -141,6 +141,11 @@ def test_lines_that_a_semicolon_spreadsheet_keeps_in_one_cell():
     assert cells(text.encode()) == [["animal", "group"], [4, "a1", "x, y"]]
 
 
+@pytest.mark.parametrize("text", ['"animal","group"\n"a1","vehicle"\n', "sep=;\nanimal;group\na1;vehicle\n"])
+def test_a_byte_order_mark_does_not_hide_what_follows_it(text):
+    assert cells(text.encode("utf-8-sig")) == [["animal", "group"], [2, "a1", "vehicle"]]
+
+
 def test_headings_are_known_in_any_spelling_and_others_left_alone():
     text = "Animal,Test pathway,Cage No.\n1,S0,4\n"
     assert cells(text.encode(), known=["animal", "test_pathway"])[0] == ["animal", "test_pathway", "Cage No."]

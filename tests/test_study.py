@@ -215,9 +215,13 @@ def test_a_link_to_a_raw_file_stays_where_it_is(make, tmp_path):
     assert folder / "ltp" / "a.abf" in files
 
 
-def test_composed_and_decomposed_letters_name_the_same_file(make):
-    folder = make(recordings="files,animal,slice\nltp/ma\u0308use.abf,007,1\n")
-    (folder / "ltp" / "m\u00e4use.abf").touch()
+@pytest.mark.parametrize(("sheet", "disk"), [("ma\u0308use", "m\u00e4use"), ("m\u00e4use", "ma\u0308use")])
+def test_composed_and_decomposed_letters_name_the_same_file(make, sheet, disk):
+    folder = make(
+        recordings=f"files,animal,slice\nltp/{sheet}.abf,007,1\n", animals="animal,group\n007,vehicle\n"
+    )
+    (folder / "study.toml").write_text('title = "t"\n[[groups]]\nname = "vehicle"\n')
+    (folder / "ltp" / f"{disk}.abf").touch()
     assert check(folder) == []
     assert open_study(folder).recordings["files"][0][0].is_file()
 

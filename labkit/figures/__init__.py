@@ -1,7 +1,8 @@
 """Publication figures: journal styles, panels of the field, and saving with alternative text."""
 
 from labkit.figures.marks import shade
-from labkit.figures.panels import dose_superplot, mean_traces, slice_grid, time_course
+from labkit.figures.panels import dose_superplot, time_course
+from labkit.figures.recordings import mean_traces, slice_grid
 from labkit.figures.style import PRESETS, Published, figure, group_colours, letter, publish, show, use
 
 __all__ = [

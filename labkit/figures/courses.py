@@ -13,7 +13,16 @@ import pandas as pd
 
 from labkit.errors import DataError
 
-__all__ = ["ERRORS", "Error", "animal_courses", "counts", "group_courses", "half_width", "need", "subunit_column"]
+__all__ = [
+    "ERRORS",
+    "Error",
+    "animal_courses",
+    "counts",
+    "group_courses",
+    "half_width",
+    "need",
+    "subunit_column",
+]
 
 Error = Literal["ci", "sd", "sem"]
 ERRORS: dict[str, str] = {"ci": "95% CI", "sd": "SD", "sem": "SEM"}
@@ -73,7 +82,9 @@ def group_courses(
         group's animals have a value is left out, since its mean would jump for want of animals; `low` and `high`
         are NaN for one animal.
     """
-    table = courses.groupby([group, "time_min"], observed=True)[value].agg(["mean", "std", "size"]).reset_index()
+    table = (
+        courses.groupby([group, "time_min"], observed=True)[value].agg(["mean", "std", "size"]).reset_index()
+    )
     half = half_width(table["std"], table["size"], error)
     table = table.assign(low=table["mean"] - half, high=table["mean"] + half, n=table["size"])
     most = table.groupby(group, observed=True)["n"].transform("max")

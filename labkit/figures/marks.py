@@ -11,15 +11,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import offset_copy
 
+from labkit.columns import COLUMNS, axis_label
+
 ARROW_PT = 8.0
+PERCENTS = ("percent_of_baseline", "potentiation_percent")  # of baseline: 100 is no change
 
 __all__ = [
-    "ARROW_PT", "against_control", "arrow", "frame_y", "group_ticks", "legend_above", "p_text", "points_per_unit", "reference_line",
-    "round_number", "shade", "swarm", "text_width",
+    "ARROW_PT", "PERCENTS", "against_control", "arrow", "axis_text", "frame_y", "group_ticks", "legend_above", "p_text", "points_per_unit", "reference_line",
+    "round_number", "shade", "small_pt", "swarm", "text_width",
 ]  # fmt: skip
+
+
+def small_pt() -> float:
+    """Size in points of the smaller text of the style in use."""
+    return FontProperties(size=rcParams["xtick.labelsize"]).get_size_in_points()
+
+
+def axis_text(value: str) -> str:
+    """Label of the axis on which a declared column is drawn, the unit in brackets."""
+    if value == "percent_of_baseline":
+        return f"{COLUMNS[value].label} (% of baseline)"
+    return axis_label(value) if value in COLUMNS else value
 
 
 def shade(ax: Axes, span: tuple[float, float], text: str = "") -> Axes:
@@ -28,7 +44,7 @@ def shade(ax: Axes, span: tuple[float, float], text: str = "") -> Axes:
     if text:
         ax.annotate(
             text, (sum(span) / 2, 1), (0, -1.5), xycoords=ax.get_xaxis_transform(), ha="center", va="top",
-            textcoords="offset points", fontsize=rcParams["xtick.labelsize"] - 1, color="#4D4D4D",
+            textcoords="offset points", fontsize=small_pt() - 1, color="#4D4D4D",
         )  # fmt: skip
     return ax
 
@@ -36,10 +52,12 @@ def shade(ax: Axes, span: tuple[float, float], text: str = "") -> Axes:
 def arrow(ax: Axes, x: float, text: str) -> None:
     """A small arrow in a strip of `ARROW_PT` above the axes that points down at x, with a word beside it."""
     strip = offset_copy(ax.get_xaxis_transform(), fig=ax.figure, y=ARROW_PT / 2, units="points")
-    ax.plot([x], [1], "v", transform=strip, color="black", markersize=4, clip_on=False, scalex=False, scaley=False)
+    ax.plot(
+        [x], [1], "v", transform=strip, color="black", markersize=4, clip_on=False, scalex=False, scaley=False
+    )
     ax.annotate(
         text, (x, 1), (4, 0), xycoords=strip, textcoords="offset points", ha="left", va="center",
-        fontsize=rcParams["xtick.labelsize"], annotation_clip=False,
+        fontsize=small_pt(), annotation_clip=False,
     )  # fmt: skip
 
 
@@ -96,19 +114,25 @@ def group_ticks(ax: Axes, ticks: Sequence[tuple[str, str]]) -> None:
 
     `ticks` holds the name of each group and its n, such as ``("vehicle", "7 (14)")``.
     """
-    size = rcParams["xtick.labelsize"]
+    size = small_pt()
     column = 0.96 * points_per_unit(ax)[0]
     ax.set_xticks(range(len(ticks)))
     fits = max(text_width(word, size) for name, count in ticks for word in [*name.split(), count]) <= column
     if fits:
         long = [f"n = {count}" for _, count in ticks]
-        lower = long if max(text_width(text, size) for text in long) <= column else [count for _, count in ticks]
-        ax.set_xticklabels([_wrapped(name, size, column) + "\n" + n for (name, _), n in zip(ticks, lower, strict=True)])
+        lower = (
+            long if max(text_width(text, size) for text in long) <= column else [count for _, count in ticks]
+        )
+        ax.set_xticklabels(
+            [_wrapped(name, size, column) + "\n" + n for (name, _), n in zip(ticks, lower, strict=True)]
+        )
         return
     # Lines of a slanted label share the width of a column, seen along the slant.
     slant = 60
     lines = max(1, int(column * np.sin(np.radians(slant)) / (1.1 * size)))
-    labels = [_in_lines(f"{name}, n\u00a0=\u00a0{count}".replace(" (", "\u00a0("), lines) for name, count in ticks]
+    labels = [
+        _in_lines(f"{name}, n\u00a0=\u00a0{count}".replace(" (", "\u00a0("), lines) for name, count in ticks
+    ]
     ax.set_xticklabels(labels, rotation=slant, ha="right", rotation_mode="anchor")
 
 
@@ -134,7 +158,7 @@ def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float
 
     Up to four comparisons get a bracket each; more stand in one row, since as many brackets would dwarf the data.
     """
-    size = rcParams["xtick.labelsize"]
+    size = small_pt()
     at = {name: x for x, name in enumerate(order)}
 
     def write(x: float, text: str, up_pt: float) -> None:
@@ -154,14 +178,23 @@ def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float
         foot = offset_copy(ax.get_xaxis_transform(), fig=ax.figure, y=up - 2, units="points")
         line = {"color": "black", "clip_on": False, "scalex": False, "scaley": False}
         ax.plot([0, at[name]], [1, 1], transform=strip, linewidth=0.6, **line)
-        ax.plot([0, at[name]], [1, 1], transform=foot, linestyle="", marker=2, markersize=2, markeredgewidth=0.6, **line)
+        ax.plot(
+            [0, at[name]],
+            [1, 1],
+            transform=foot,
+            linestyle="",
+            marker=2,
+            markersize=2,
+            markeredgewidth=0.6,
+            **line,
+        )
         write(at[name] / 2, f"P {p_text(p)}", up + 0.5)
 
 
 def legend_above(ax: Axes, names: Sequence[str], *, title: str, up_pt: float = 0.0) -> None:
     """Legend over the axes and `up_pt` above them, in as many columns as fit the panel."""
     wide = ax.get_position().width * ax.figure.get_size_inches()[0] * 72
-    entry = max(text_width(name, rcParams["legend.fontsize"]) for name in names) + 20
+    entry = max(text_width(name, small_pt()) for name in names) + 20
     columns = max(1, min(len(names), int(wide / entry)))
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, title=title, alignment="left",

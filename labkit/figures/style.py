@@ -23,14 +23,27 @@ from matplotlib.figure import Figure
 from labkit import files as _files
 from labkit.errors import DataError, ResultError
 
-__all__ = ["MARKERS", "PRESETS", "Preset", "Published", "figure", "group_colours", "letter", "publish", "show", "use"]
+__all__ = [
+    "MARKERS",
+    "PRESETS",
+    "Preset",
+    "Published",
+    "figure",
+    "group_colours",
+    "letter",
+    "publish",
+    "show",
+    "use",
+]
 
 MM_PER_INCH = 25.4
-SCREEN_DPI = 200  # of the picture in a notebook: sharp at the width at which 6 pt text can be read on a screen
+SCREEN_DPI = (
+    200  # of the picture in a notebook: sharp at the width at which 6 pt text can be read on a screen
+)
 SCREEN_ENLARGEMENT = 1.44  # a 183 mm figure fills a report 1000 px wide
-CONTROL = "#595959"
-# From light to dark through three colours of Wong's palette (Nat Methods 2011; 8:441): lightness alone tells the order.
-_RAMP = ("#E69F00", "#D55E00", "#8E2F6B", "#2B0B3A")
+CONTROL = "#8C8C8C"
+# From light to dark from two colours of the palette of Wong (Nat Methods 2011; 8:441): lightness alone tells the order
+_RAMP = ("#E69F00", "#D55E00", "#7B2D8B", "#1B0B4B")
 WONG = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 
@@ -182,7 +195,9 @@ def figure(width: str | float = "double", height_mm: float = 60.0) -> Figure:
     """
     if isinstance(width, str) and width not in _current.widths_mm:
         known = ", ".join(f"{name} ({mm:g} mm)" for name, mm in _current.widths_mm.items())
-        raise DataError(f"{_current.name} has no figure width {width!r}", expected=f"{known} or a number of mm")
+        raise DataError(
+            f"{_current.name} has no figure width {width!r}", expected=f"{known} or a number of mm"
+        )
     if not 0 < height_mm <= _current.max_height_mm:
         raise DataError(
             f"the figure would be {height_mm:g} mm high",
@@ -206,7 +221,7 @@ def group_colours(groups: Sequence[str], *, graded: bool = True) -> dict[str, st
     Examples
     --------
     >>> list(group_colours(["vehicle", "10 mg/kg"]).values())
-    ['#595959', '#D55E00']
+    ['#8C8C8C', '#D55E00']
     """
     names = list(dict.fromkeys(map(str, groups)))
     treated = len(names) - 1
@@ -305,7 +320,9 @@ def publish(fig: Figure, path: Path | str, alt: str, *, dpi: int = 600) -> Publi
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = [_files.write_bytes_whole(path.with_name(path.name + end), data) for end, data in saved.items()]
+        written = [
+            _files.write_bytes_whole(path.with_name(path.name + end), data) for end, data in saved.items()
+        ]
     except OSError as error:
         raise ResultError(
             f"the figure could not be written ({error.strerror or error})",
@@ -327,7 +344,9 @@ def _described(alt: str) -> str:
     alt = " ".join(alt.split())
     if not alt:
         raise DataError(
-            "the figure has no description", expected="one or two sentences", todo="say what it shows in alt=..."
+            "the figure has no description",
+            expected="one or two sentences",
+            todo="say what it shows in alt=...",
         )
     return alt
 

@@ -138,6 +138,17 @@ class _Header(NamedTuple):
     protocol: Protocol
 
 
+# Fields of entries, from their start; V stands for bytes that are passed over.
+_SYNCH = [("start", "<i4"), ("length", "<i4")]
+_TAG = [("time", "<i4"), ("comment", "S56")]
+_DIGITAL = [("number", "<i2"), *((name, "<i2") for name in Digital._fields)]
+_EPOCH = [(name, "<i2") for name in ("number", "dac", "kind")]
+_EPOCH += [("level", "<f4"), ("level_step", "<f4")]
+_EPOCH += [(name, "<i4") for name in ("points", "points_step", "period", "width")]
+_DAC = [("number", "<i2"), ("_1", "V14"), ("holding", "<f4"), ("_2", "V20"), ("on", "<i2"), ("source", "<i2")]
+_USER_LIST = [("_1", "V4"), ("parameter", "<i2")]
+
+
 def open_abf(path: str | Path) -> AbfFile:
     """Read the header of an ABF1 or ABF2 file and check it against the size of the file.
 
@@ -207,6 +218,17 @@ class _Broken(Exception):
     """What is wrong with a header, as a clause."""
 
 
+def _refuse_cut(n_sweeps: int, n_values: int, held: int) -> None:
+    """Refuse a file that holds fewer values than its header promises."""
+    held = max(held, 0)
+    if n_values <= held:
+        return
+    if n_sweeps > 1:
+        whole = held * n_sweeps // n_values
+        raise _Broken(f"the file is truncated: its header promises {n_sweeps} sweeps, the file holds {whole}")
+    raise _Broken(f"the file is truncated: its header promises {n_values} values, the file holds {held}")
+
+
 def _read(file: BinaryIO, offset: int, dtype: str, count: int) -> NDArray[Any]:
     """`count` items from `offset`; the callers have checked that they are few."""
     file.seek(offset)
@@ -224,11 +246,13 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
         count = int(_read(file, offset + 8, "<i8", 1)[0])
         if count and (count < 0 or width < least or width > size):
             raise _Broken(f"the header is damaged (its {name} section has {count} entries of {width} bytes)")
-        if count and name != "data" and (block + 1) * _BLOCK > size:
-            raise _Broken(f"the file is truncated: its {name} section lies beyond its end")
-        if count and name != "data" and block * _BLOCK + count * width > size:
-            raise _Broken(f"the file is truncated within its {name} section")
         sections[name] = (block * _BLOCK, width, count)
+    data_start, data_width, n_values = sections["data"]
+    _refuse_cut(int(_read(file, 12, "<u4", 1)[0]), n_values, (size - data_start) // max(data_width, 1))
+    for name, (start, width, count) in sections.items():
+        # The strings are one heap, however many they are; their width is that of all.
+        if count and start + width * (1 if name == "strings" else count) > size:
+            raise _Broken(f"the file is truncated: its {name} section lies beyond its end")
     for name in ("protocol", "adc"):
         if not 1 <= sections[name][2] <= 64:
             raise _Broken(f"the header is damaged (its {name} section has {sections[name][2]} entries)")
@@ -236,13 +260,10 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
         raise _Broken("the header is damaged (its protocol has more than 1000 entries)")
 
     from pyabf.abf2.adcSection import ADCSection
-    from pyabf.abf2.dacSection import DACSection
-    from pyabf.abf2.epochPerDacSection import EpochPerDACSection
     from pyabf.abf2.headerV2 import HeaderV2
     from pyabf.abf2.protocolSection import ProtocolSection
 
     head, protocol, adc = HeaderV2(file), ProtocolSection(file), ADCSection(file)
-    dac, epochs = DACSection(file), EpochPerDACSection(file)
     strings = _strings(file, sections["strings"])
     channels = []
     for i in range(sections["adc"][2]):
@@ -253,7 +274,6 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
         offset = adc.fInstrumentOffset[i] - adc.fSignalOffset[i]
         name, unit = (_string(strings, k) for k in (adc.lADCChannelNameIndex[i], adc.lADCUnitsIndex[i]))
         channels.append(Channel(name, unit, gain, offset))
-    data_start, data_width, n_values = sections["data"]
     dtype = {(0, 2): "<i2", (1, 4): "<f4"}.get((head.nDataFormat, data_width), "")
     return _Header(
         version=f"ABF {head.abfVersionDict['major']}.{head.abfVersionDict['minor']}",
@@ -261,7 +281,7 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
         channels=channels,
         interval_us=protocol.fADCSequenceInterval,
         synch_unit_us=protocol.fSynchTimeUnit,
-        synch=_entries(file, sections["synch"], [("start", "<i4"), ("length", "<i4")]),
+        synch=_entries(file, sections["synch"], _SYNCH),
         interval_s=protocol.fEpisodeStartToStart,
         n_sweeps=head.lActualEpisodes,
         n_values=n_values,
@@ -272,26 +292,13 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
         tags=_tags(_entries(file, sections["tag"], _TAG)),
         protocol=Protocol(
             epochs=tuple(
-                Epoch(*row)
-                for row in zip(
-                    epochs.nDACNum,
-                    epochs.nEpochNum,
-                    epochs.nEpochType,
-                    epochs.fEpochInitLevel,
-                    epochs.fEpochLevelInc,
-                    epochs.lEpochInitDuration,
-                    epochs.lEpochDurationInc,
-                    epochs.lEpochPulsePeriod,
-                    epochs.lEpochPulseWidth,
-                    strict=True,
-                )
+                Epoch(*(row[name].item() for name in Epoch._fields))
+                for row in _entries(file, sections["epoch"], _EPOCH)
             ),
             dacs={
-                number: holding
-                for number, on, source, holding in zip(
-                    dac.nDACNum, dac.nWaveformEnable, dac.nWaveformSource, dac.fDACHoldingLevel, strict=True
-                )
-                if on and source == 1
+                int(row["number"]): float(row["holding"])
+                for row in _entries(file, sections["dac"], _DAC)
+                if row["on"] and row["source"] == 1
             },
             digital={
                 int(row["number"]): Digital(*(int(row[k]) & 0xFFFF for k in Digital._fields))
@@ -304,15 +311,11 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
             alternate_digital=bool(protocol.nAlternateDigitalOutputState),
             alternate_dac=bool(protocol.nAlternateDACOutputState),
             # The third number of an entry is the parameter that varies; 0 stands in unused entries.
-            user_list=bool(
-                (_entries(file, sections["user list"], [("_", "<i2", 2), ("what", "<i2")])["what"] > 0).any()
-            ),
+            user_list=bool((_entries(file, sections["user list"], _USER_LIST)["parameter"] > 0).any()),
         ),
     )
 
 
-_TAG = [("time", "<i4"), ("comment", "S56")]
-_DIGITAL = [("number", "<i2"), *((name, "<i2") for name in Digital._fields)]
 # In files as old as these the header ends at byte 2048, and what lies beyond are data.
 _OLD_HEADER = 2048
 
@@ -326,10 +329,12 @@ def _parse_abf1(file: BinaryIO, size: int) -> _Header:
         raise _Broken(f"the header is damaged (it counts {n_channels} channels)")
     if not 4 <= data_block <= size // _BLOCK + 1 or n_values < 0 or skipped < 0:
         raise _Broken("the header is damaged (it says impossible things of where the data lie)")
-    for name, block, count, width in (("synch", synch_block, n_synch, 8), ("tag", tag_block, n_tags, 64)):
+    width = 4 if _read(file, 100, "<i2", 1)[0] == 1 else 2
+    _refuse_cut(n_sweeps, n_values, (size - data_block * _BLOCK) // width - skipped)
+    for name, block, count, each in (("synch", synch_block, n_synch, 8), ("tag", tag_block, n_tags, 64)):
         if block < 0 or count < 0:
             raise _Broken(f"the header is damaged (its {name} section has {count} entries)")
-        if block and count and block * _BLOCK + count * width > size:
+        if block and count and block * _BLOCK + count * each > size:
             raise _Broken(f"the file is truncated: its {name} section lies beyond its end")
     file.seek(0)
     raw = file.read(data_block * _BLOCK)[:6144].ljust(6144, b"\0")  # short headers: the rest counts as zero
@@ -362,12 +367,12 @@ def _parse_abf1(file: BinaryIO, size: int) -> _Header:
         channels=channels,
         interval_us=interval_us,
         synch_unit_us=at(130, "<f4", 1)[0],
-        synch=_entries(file, (synch_block * _BLOCK, 8, n_synch), [("start", "<i4"), ("length", "<i4")]),
+        synch=_entries(file, (synch_block * _BLOCK, 8, n_synch), _SYNCH),
         interval_s=at(178, "<f4", 1)[0],
         n_sweeps=n_sweeps,
         n_values=n_values,
         values_per_sweep=at(138, "<i4", 1)[0],
-        data_start=data_block * _BLOCK + skipped * (4 if data_format else 2),
+        data_start=data_block * _BLOCK + skipped * width,
         dtype=dtype,
         recorded_at=_date(date, seconds * 1000 + at(366, "<i2", 1)[0]),
         tags=_tags(_entries(file, (tag_block * _BLOCK, 64, n_tags if tag_block else 0), _TAG)),
@@ -406,17 +411,20 @@ def _protocol_abf1(at: Any) -> Protocol:
 def _entries(file: BinaryIO, section: tuple[int, int, int], fields: list[Any]) -> NDArray[Any]:
     """The entries of one section, whose own width may exceed the fields that are read."""
     start, width, count = section
-    names, formats, shapes = zip(*[(*f, ()) if len(f) == 2 else f for f in fields], strict=True)
-    formats = [(fmt, shape) for fmt, shape in zip(formats, shapes, strict=True)]
-    offsets = np.r_[0, np.cumsum([np.dtype(fmt).itemsize for fmt in formats])[:-1]].tolist()
+    packed = np.dtype(fields)
     if not start or not count:
-        return np.zeros(0, fields)
-    dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": width})
+        return np.zeros(0, packed)
+    described = {
+        "names": packed.names,
+        "formats": [packed[name] for name in packed.names],
+        "offsets": [packed.fields[name][1] for name in packed.names],
+        "itemsize": width,
+    }
     file.seek(start)
     data = file.read(width * count)
     if len(data) < width * count:
         raise _Broken("the file is truncated within its header")
-    return np.frombuffer(data, dtype, count)
+    return np.frombuffer(data, np.dtype(described), count)
 
 
 def _gain(range_v: float, resolution: int, factors: list[float]) -> float:
@@ -484,11 +492,7 @@ def _checked(header: _Header, size: int, path: Path) -> AbfFile:
     if header.n_sweeps <= 0 and header.mode != _GAP_FREE:
         refuse("the recording holds no sweeps", "record it again, or leave it out")
     n_channels = len(header.channels)
-    held = max(0, size - header.data_start) // np.dtype(header.dtype).itemsize
     lengths = _lengths(header, warnings, refuse)
-    if header.n_values > held:
-        whole = int(np.searchsorted(np.cumsum(lengths), held, side="right"))
-        refuse(f"the file is truncated: its header promises {len(lengths)} sweeps, the file holds {whole}")
     if (lengths % n_channels).any():
         refuse(f"the header is damaged (sweeps that do not divide by {n_channels} channels)")
     frames = lengths // n_channels

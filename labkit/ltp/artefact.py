@@ -114,7 +114,9 @@ def subtract_tail(traces: Floats, time_ms: Floats, tail: Tail) -> Floats:
     )
     level = traces[:, inside] @ np.linalg.pinv(bases)[0]
     # Before the blank ends the tail would grow without bound.
-    decay = np.where(time_ms >= 0, np.exp(-(np.maximum(time_ms, tail.start_ms) - tail.start_ms) / tail.decay_ms), 0)
+    decay = np.where(
+        time_ms >= 0, np.exp(-(np.maximum(time_ms, tail.start_ms) - tail.start_ms) / tail.decay_ms), 0
+    )
     return traces - level[:, None] * decay
 
 

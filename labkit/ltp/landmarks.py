@@ -28,9 +28,11 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# The foot is where the rise has slowed to this fraction of its steepest; the shoulder that a fibre volley leaves
-# on the rising phase is one, even where the trace does not turn.
+# The foot is where the rise, followed backwards, has slowed to this fraction of its steepest, or where it is about
+# to quicken again by as much: the shoulder that a fibre volley leaves, even where the trace does not turn.
 _FOOT_FRACTION = 0.15
+_SHOULDER_FRACTION = 0.15
+_FOOT_WIDTH_MS = 0.5
 
 
 @dataclass(frozen=True)
@@ -216,22 +218,41 @@ def locate(
     turned = np.logical_or.accumulate(later & (up < top - turn_mV[:, None]), axis=1)
     peak_index = np.argmax(np.where(turned, -np.inf, ahead), axis=1)
 
-    earlier = (at <= index[:, None]) & (time_ms >= limits_ms[0] - 1e-9)
-    slow = earlier & (rate <= _FOOT_FRACTION * rate[rows, index][:, None])
-    # Without a slow stretch the foot is where looking begins.
-    start = int(np.searchsorted(time_ms, limits_ms[0] - 1e-9))
-    foot_index = np.where(slow.any(axis=1), n_points - 1 - np.argmax(slow[:, ::-1], axis=1), start)
+    foot_index = _feet(up, time_ms, index, step=step, from_ms=limits_ms[0])
     return Landmarks(
         steep_index=index,
         steep_ms=time_ms[index] + shift * step,
         steep=up[rows, index] + rate[rows, index] * shift * step,
         rate=rate[rows, index],
         foot_index=foot_index,
-        foot=up[rows, foot_index],
+        # A foot below the baseline is what is left of the artefact: the fEPSP starts from the baseline.
+        foot=np.maximum(up[rows, foot_index], 0),
         peak_index=peak_index,
         peak=up[rows, peak_index],
         edge=edge,
     )
+
+
+def _feet(up: Floats, time_ms: Floats, steep: Ints, *, step: float, from_ms: float) -> Ints:
+    """Where the rise to the steepest point begins: where it is slow, or at the shoulder before it."""
+    rows, n_points = np.arange(len(up)), len(time_ms)
+    start = int(np.searchsorted(time_ms, from_ms - 1e-9))
+    last = int(steep.max()) + 1
+    # Backwards in time, from the steepest point of each response.
+    rate = derivative(up, step_ms=step, width_ms=_FOOT_WIDTH_MS)[:, start:last][:, ::-1]
+    back = last - 1 - steep
+    at = np.arange(rate.shape[1])
+    earlier = at >= back[:, None]
+    fastest = rate[rows, back][:, None]
+    slow = earlier & (rate <= _FOOT_FRACTION * fastest)
+    least = np.minimum.accumulate(np.where(earlier, rate, np.inf), axis=1)
+    again = earlier & (rate > least + _SHOULDER_FRACTION * fastest) & (least < 0.7 * fastest)
+    beyond = np.logical_or.accumulate(again, axis=1)
+    shoulder = np.argmin(np.where(earlier & ~beyond, rate, np.inf), axis=1)
+    none = rate.shape[1] - 1
+    first_slow = np.where(slow.any(axis=1), np.argmax(slow, axis=1), none)
+    foot = np.minimum(first_slow, np.where(again.any(axis=1), shoulder, none))
+    return np.clip(last - 1 - foot, start, n_points - 1)
 
 
 def notch(up: Floats, time_ms: Floats, peak_index: Ints, *, end_ms: float) -> tuple[Floats, Ints, Ints]:

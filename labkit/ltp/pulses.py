@@ -131,7 +131,9 @@ def _segments(recording: Recording, pulses: Pulses) -> Ints:
     usual = np.median(gap[~change]) if (~change).any() else np.inf
     change |= gap > _PAUSE * usual
     trains = recording.stimuli[recording.stimuli["kind"].isin(INDUCING)]
-    times = np.sort(recording.start_s[trains["sweep"].to_numpy(np.int64)] + trains["time_ms"].to_numpy(float) / 1e3)
+    times = np.sort(
+        recording.start_s[trains["sweep"].to_numpy(np.int64)] + trains["time_ms"].to_numpy(float) / 1e3
+    )
     if np.isfinite(recording.induction_s):
         times = np.sort(np.r_[times, recording.induction_s])
     change |= np.diff(np.searchsorted(times, pulses.time_s, side="right")) != 0

@@ -71,7 +71,10 @@ def overview(recordings: Mapping[str, Recording]) -> pd.DataFrame:
 
 
 def inductions(
-    recordings: Mapping[str, Recording], slices: pd.DataFrame, *, picked: Mapping[str, float | None] | None = None
+    recordings: Mapping[str, Recording],
+    slices: pd.DataFrame,
+    *,
+    picked: Mapping[str, float | None] | None = None,
 ) -> pd.DataFrame:
     """When LTP was induced in each recording, and who says so.
 
@@ -87,7 +90,9 @@ def inductions(
     rows = {}
     for code, recording in recordings.items():
         stated = {"picked": (picked or {}).get(code), "sheet": sheet[code], "file": recording.induction_s}
-        known = {source: float(time) for source, time in stated.items() if time is not None and np.isfinite(time)}
+        known = {
+            source: float(time) for source, time in stated.items() if time is not None and np.isfinite(time)
+        }
         rows[code] = next(((time, source) for source, time in known.items()), (np.nan, "unknown"))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["induction_s", "source"]).rename_axis("code")
 
@@ -118,7 +123,10 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
 
 
 def plasticity_slices(
-    responses: pd.DataFrame, induction_s: Mapping[str, float] | pd.Series, slices: pd.DataFrame, **options: Any
+    responses: pd.DataFrame,
+    induction_s: Mapping[str, float] | pd.Series,
+    slices: pd.DataFrame,
+    **options: Any,
 ) -> Plasticity:
     """Potentiation of every recording: the tables of `plasticity` for all codes, with animal, slice and role.
 
@@ -134,7 +142,9 @@ def plasticity_slices(
         try:
             one = plasticity(own.drop(columns="code"), induction_s=float(induction_s[code]), **options)
         except LabkitError as problem:
-            problems.append(LabkitError(problem.found, expected=problem.expected, todo=problem.todo, where=code))
+            problems.append(
+                LabkitError(problem.found, expected=problem.expected, todo=problem.todo, where=code)
+            )
             continue
         courses[code], summaries[code] = one.time_course, one.summary
     if problems:

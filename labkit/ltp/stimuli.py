@@ -591,11 +591,12 @@ _IRREGULAR = "jumps at irregular times are not taken as stimuli; read with stimu
 
 
 def _stimuli_like(jumps: _Jumps) -> _Jumps:
-    """Leave out neighbours of opposite sign and like size: the two edges of a step."""
-    opposite = (np.diff(jumps.sign) != 0) & (np.abs(np.diff(np.log(jumps.size))) < np.log(2))
+    """Leave out pairs of neighbours of opposite sign and like size: the two edges of a step."""
     edge = np.zeros(len(jumps.point), bool)
-    edge[:-1] |= opposite
-    edge[1:] |= opposite
+    opposite = (np.diff(jumps.sign) != 0) & (np.abs(np.diff(np.log(jumps.size))) < np.log(2))
+    for i in np.flatnonzero(opposite).tolist():
+        if not edge[i]:
+            edge[i : i + 2] = True
     return _Jumps(*(part[~edge] for part in jumps))
 
 

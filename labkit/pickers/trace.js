@@ -47,10 +47,11 @@ class TraceView {
     this.windows[this.current] = value;
   }
 
-  /** Time range of the whole view: the response, not the rest of a long sweep. */
+  /** Time range of the whole view: the response, not the rest of a long sweep; the same for every trace. */
   home() {
-    const { t, proposal } = this.item;
-    return [Math.max(t[0], -5), Math.min(t[t.length - 1], Math.max(40, 2.5 * proposal[1]))];
+    const { t } = this.item;
+    this.latest ??= Math.max(20, ...this.items.map((item) => 4 * item.proposal[1]));
+    return [Math.max(t[0], -2), Math.min(t[t.length - 1], this.latest)];
   }
 
   /** Values of the traces in the whole view, leaving out what is blanked. */
@@ -274,7 +275,7 @@ class TraceView {
       "]": () => this.stretch(1, 0),
       "{": () => this.stretch(0, -1),
       "}": () => this.stretch(0, 1),
-      Enter: () => this.confirm(),
+      Enter: () => event.shiftKey || this.confirm(),
       n: () => this.show(this.current + 1),
       p: () => this.show(this.current - 1),
       PageDown: () => this.show(this.current + 1),
@@ -361,6 +362,13 @@ class TraceView {
       event.preventDefault();
       this.giveReason();
     });
+    // JupyterLab listens for its keys before this element does (X cuts a cell): they are kept off while the focus is here,
+    // except with Ctrl, so that Ctrl S still saves the notebook.
+    this.onKey = (event) => {
+      const theirs = ((event.ctrlKey || event.metaKey) && event.key !== "z") || (event.shiftKey && event.key === "Enter");
+      root.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+    };
+    window.addEventListener("keydown", this.onKey, true);
     this.onState = () => this.receive(model.get("_state"));
     model.on("change:_state", this.onState);
     this.watchSize = new ResizeObserver(() => this.draw());
@@ -496,13 +504,14 @@ class TraceView {
       row.title = mark.reason ? `excluded: ${mark.reason}` : this.items[i].file;
     }
     const done = (count.confirmed ?? 0) + (count.changed ?? 0);
-    const excluded = count.excluded ? `, ${count.excluded} excluded` : "";
-    part.progress.textContent = `${done} of ${marks.length} confirmed${excluded}`;
+    const open = marks.length - done - (count.excluded ?? 0);
+    part.progress.textContent = `${done} of ${marks.length} confirmed`;
+    part.rest.textContent = [open ? `${open} to do` : "nothing left to do", count.excluded && `${count.excluded} excluded`].filter(Boolean).join(", ");
     part.bar.replaceChildren(
       ...["confirmed", "changed", "excluded"].map((status) =>
         make("span", { "data-status": status, style: `flex-grow:${count[status] ?? 0}` }),
       ),
-      make("span", { style: `flex-grow:${marks.length - done - (count.excluded ?? 0)}` }),
+      make("span", { style: `flex-grow:${open}` }),
     );
     const mark = marks[this.current];
     part.pill.dataset.status = mark.status;
@@ -587,7 +596,7 @@ class TraceView {
       field.dataset.shown = field.value = value.toFixed(decimals);
     }
     this.typedDone = false;
-    part.width.textContent = `${tell(b - a, 2)} ms, ${lines[0].n} samples`;
+    part.width.textContent = `${tell(b - a, 2)} ms wide, ${lines[0].n} samples`;
     for (const [k, key] of [...part.legend.children].entries())
       key.lastChild.textContent = `${tell(lines[k].slope, 3)} mV/ms`;
   }
@@ -595,6 +604,7 @@ class TraceView {
   remove() {
     this.commit();
     this.model.off("change:_state", this.onState);
+    window.removeEventListener("keydown", this.onKey, true);
     this.watchSize.disconnect();
     this.watchTheme.disconnect();
     clearTimeout(this.patience);

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,97 +22,18 @@ import traitlets
 
 from labkit import picks
 from labkit.errors import DataError, LabkitError, PickError
+from labkit.pickers.items import TraceItem, Window
 from labkit.pickers.picture import Panel, window_grid
 
 __all__ = ["TraceItem", "TracePicker"]
 
-Window = tuple[float, float]
 _HERE = Path(__file__).parent
-_DIGITS = 4  # of a time in ms: a tenth of a microsecond, far below any sample interval
-_LEAST_SAMPLES = 3  # a line through two points always fits
 
 
 def _one_module(*names: str) -> str:
     """Scripts joined into the one module that a widget can be; what they import from each other is then at hand."""
     text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return re.sub(r'^import \{[^}]*\} from "\./[^"]*";\n', "", text, flags=re.MULTILINE)
-
-
-@dataclass(frozen=True, eq=False)
-class TraceItem:
-    """The mean traces of one pathway of one recording, with the window that the kit proposes.
-
-    Attributes
-    ----------
-    code, pathway
-        Blind code of the recording and name of the pathway; all that is shown while blind.
-    files
-        Raw files of the recording; picks are stored beside the first.
-    time_ms : (n,) ndarray
-        Times after the stimulus, rising.
-    traces_mV : dict of str to (n,) ndarray
-        Mean traces by label; NaN where there is no value.
-    proposal_ms
-        Proposed window, start and end in ms after the stimulus.
-    blank_ms
-        The part around the stimulus artefact that measuring leaves out, or None.
-
-    Raises
-    ------
-    DataError
-        If the shapes do not fit or the window is not inside the trace.
-    """
-
-    code: str
-    pathway: str
-    files: tuple[Path, ...]
-    time_ms: np.ndarray
-    traces_mV: Mapping[str, np.ndarray]
-    proposal_ms: Window
-    blank_ms: Window | None = None
-
-    def __post_init__(self) -> None:
-        files = (self.files,) if isinstance(self.files, str | Path) else self.files
-        set_ = object.__setattr__
-        set_(self, "files", tuple(Path(file) for file in files))
-        set_(self, "time_ms", np.asarray(self.time_ms, dtype=float))
-        set_(self, "traces_mV", {str(k): np.asarray(v, dtype=float) for k, v in self.traces_mV.items()})
-        if not self.files:
-            raise DataError("no raw file is named", todo="name the files that the traces come from", where=self.name)
-        if self.time_ms.ndim != 1 or self.time_ms.size < _LEAST_SAMPLES or not (np.diff(self.time_ms) > 0).all():
-            raise DataError(
-                f"the times have the shape {self.time_ms.shape}", where=self.name,
-                expected=f"{_LEAST_SAMPLES} or more rising times in one row",
-            )  # fmt: skip
-        shapes = {label: values.shape for label, values in self.traces_mV.items()}
-        if not shapes or set(shapes.values()) != {self.time_ms.shape}:
-            raise DataError(
-                f"the traces have the shapes {shapes}", where=self.name,
-                expected=f"at least one trace, each with one value for each of the {self.time_ms.size} times",
-            )  # fmt: skip
-        set_(self, "proposal_ms", self.checked(*self.proposal_ms))
-        if self.blank_ms is not None:
-            set_(self, "blank_ms", (float(self.blank_ms[0]), float(self.blank_ms[1])))
-
-    @property
-    def name(self) -> str:
-        """Code and pathway, as in ``R07 S0``."""
-        return f"{self.code} {self.pathway}"
-
-    def checked(self, start: float, end: float) -> Window:
-        """The window rounded to what is stored, or a `DataError` when it cannot be one."""
-        low, high = self.time_ms[0], self.time_ms[-1]
-        found = f"the window from {start} to {end} ms cannot be used"
-        if not all(isinstance(value, int | float | np.number) and math.isfinite(value) for value in (start, end)):
-            raise DataError(found, expected="two numbers", where=self.name)
-        start, end = round(float(start), _DIGITS), round(float(end), _DIGITS)
-        slack = (high - low) / (self.time_ms.size - 1) / 100  # a sample that rounding left outside is inside
-        inside = ((self.time_ms >= start - slack) & (self.time_ms <= end + slack)).sum()
-        if start < low - slack or end > high + slack or inside < _LEAST_SAMPLES:
-            raise DataError(
-                found, expected=f"{_LEAST_SAMPLES} samples or more between {low:g} and {high:g} ms", where=self.name
-            )
-        return start, end
 
 
 @dataclass
@@ -192,13 +112,16 @@ class TracePicker(anywidget.AnyWidget):
         self._traced = tuple(items)
         self._blind, self._by = blind, by
         self._names = [pick_name.format(pathway=item.pathway, code=item.code) for item in self._traced]
-        self._exclude_names = [exclude_name.format(pathway=item.pathway, code=item.code) for item in self._traced]
+        self._exclude_names = [
+            exclude_name.format(pathway=item.pathway, code=item.code) for item in self._traced
+        ]
         self._refuse_clashes()
         self._marks = self._load()
         self._steps: list[tuple[int, _Mark]] = []
+        self._answering = False
         super().__init__(
             _items=[self._described(i) for i in range(len(self._traced))],
-            _traces=[_packed(item) for item in self._traced],
+            _traces=[item.packed() for item in self._traced],
             _state=self._snapshot(),
         )
         self.on_msg(self._heard)
@@ -225,7 +148,9 @@ class TracePicker(anywidget.AnyWidget):
         if broken:
             raise PickError(broken[0].rstrip("."), todo=f"{len(broken)} in all" if len(broken) > 1 else "")
         if picks.strict_mode() if strict is None else strict:
-            missing = [i.name for i, m in zip(self._traced, self._marks, strict=True) if not (m.stored or m.reason)]
+            missing = [
+                i.name for i, m in zip(self._traced, self._marks, strict=True) if not (m.stored or m.reason)
+            ]
             if missing:
                 named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
                 raise PickError(
@@ -385,8 +310,14 @@ class TracePicker(anywidget.AnyWidget):
         self._publish()
 
     def _item(self, index: int) -> TraceItem:
-        if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < len(self._traced):
-            raise DataError(f"there is no trace {index!r}", expected=f"a number from 0 to {len(self._traced) - 1}")
+        if (
+            isinstance(index, bool)
+            or not isinstance(index, int | np.integer)
+            or not 0 <= index < len(self._traced)
+        ):
+            raise DataError(
+                f"there is no trace {index!r}", expected=f"a number from 0 to {len(self._traced) - 1}"
+            )
         return self._traced[index]
 
     def _kept(self, index: int) -> Window:
@@ -404,36 +335,39 @@ class TracePicker(anywidget.AnyWidget):
             first = keys.index(key)
             if first != i:
                 names = f"{self._traced[first].name} and {self._traced[i].name}"
-                raise DataError(f"{names} would store the same pick", expected="one trace per file and pathway")
+                raise DataError(
+                    f"{names} would store the same pick", expected="one trace per file and pathway"
+                )
 
     def _load(self) -> list[_Mark]:
         marks = []
-        known: dict[tuple[Path, ...], dict[str, picks.Pick] | str] = {}
+        known: dict[tuple[Path, ...], dict[str, picks.Pick] | PickError] = {}
         for item, name, exclude_name in zip(self._traced, self._names, self._exclude_names, strict=True):
             if item.files not in known:
                 known[item.files] = self._stored(item)
             found = known[item.files]
-            if isinstance(found, str):
-                marks.append(_Mark(problem=f"{item.name}: {found}"))
+            if isinstance(found, PickError):
+                marks.append(_Mark(problem=self._in_words(found, item)))
                 continue
             mark = _Mark(stored=found.get(name), exclusion=found.get(exclude_name))
             if mark.stored is not None:
                 try:
                     item.checked(*mark.stored.value)
                 except (DataError, TypeError, ValueError):
-                    mark = _Mark(exclusion=mark.exclusion, problem=f"{item.name}: the stored window does not fit this trace.")
+                    problem = f"{item.name}: the stored window does not fit this trace; confirm it again."
+                    mark = _Mark(exclusion=mark.exclusion, problem=problem)
             marks.append(mark)
         return marks
 
-    def _stored(self, item: TraceItem) -> dict[str, picks.Pick] | str:
-        """All picks of a recording, its bytes compared once; a sentence when they cannot be used."""
+    def _stored(self, item: TraceItem) -> dict[str, picks.Pick] | PickError:
+        """All picks of a recording, its bytes compared once, or the error that keeps them from being used."""
         try:
             sidecar = picks.load(item.files)
             if sidecar is None or not sidecar.picks:
                 return {}
             picks.get(item.files, next(iter(sidecar.picks)), strict=False)
         except PickError as error:
-            return self._in_words(error, item)
+            return error
         return dict(sidecar.picks)
 
     # -- the browser
@@ -469,22 +403,25 @@ class TracePicker(anywidget.AnyWidget):
         return {"items": marks, "undo": bool(self._steps), **nobody, **answer}
 
     def _publish(self, **answer: Any) -> None:
-        self._state = self._snapshot(**answer)
+        if not self._answering:
+            self._state = self._snapshot(**answer)
 
     def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Apply one message of the browser and answer it; whatever it holds, nothing is raised and nothing is lost."""
         message = message if isinstance(message, dict) else {}
         error, show = "", None
+        self._answering = True
         try:
-            with self.hold_trait_notifications():
-                show = self._apply(message)
+            show = self._apply(message)
         except LabkitError as problem:
-            index = message.get("index")
+            error = str(problem)
             with contextlib.suppress(LabkitError):
-                error = self._in_words(problem, self._item(index))
-            error = error or str(problem)
-        except (TypeError, ValueError, KeyError):
-            error = "The picker did not understand its own page; reload the page, picks that were saved are safe."
+                show = message.get("index")
+                error = self._in_words(problem, self._item(show))
+        except (TypeError, ValueError):
+            error = "The picker did not understand its own page: reload the page; what was saved is safe."
+        finally:
+            self._answering = False
         self._publish(view=message.get("view"), number=message.get("number"), show=show, error=error)
 
     def _apply(self, message: dict[str, Any]) -> int | None:
@@ -507,7 +444,8 @@ class TracePicker(anywidget.AnyWidget):
 
     def _in_words(self, error: LabkitError, item: TraceItem) -> str:
         """The error as one sentence that, while blind, names the code and no file."""
-        sentence = "; ".join(part for part in (error.found, error.expected and f"expected {error.expected}", error.todo) if part)
+        clauses = [error.found, error.expected and f"expected {error.expected}", error.todo]
+        sentence = f"{item.name}: {'; '.join(clause for clause in clauses if clause)}"
         if self._blind:
             for file in item.files:
                 for name in (str(file), file.name, file.stem):
@@ -517,9 +455,3 @@ class TracePicker(anywidget.AnyWidget):
 
 def _origin(mark: _Mark) -> str:
     return mark.stored.origin if mark.stored else "proposed"
-
-
-def _packed(item: TraceItem) -> bytes:
-    """Times as float64, then each trace as float32, one after the other."""
-    parts = [item.time_ms.astype("<f8"), *(trace.astype("<f4") for trace in item.traces_mV.values())]
-    return b"".join(part.tobytes() for part in parts)

@@ -9,12 +9,12 @@ const MARK = {
 };
 const REASONS = ["baseline drift", "no clear response", "population spike", "unstable fibre volley", "artefact over the response"];
 const KEYS = [
-  ["← →", "move the window by a sample"],
+  ["← →", "move the window a sample"],
   ["Shift ← →", "by ten samples"],
   ["↑ ↓", "widen, narrow (Shift: ten)"],
   ["[ ]", "move its start (Shift: its end)"],
   ["Enter", "confirm, go to the next"],
-  ["N P", "next, previous (Page Down, Up)"],
+  ["N, P", "next, previous trace"],
   ["X", "exclude; include again"],
   ["U, Ctrl Z", "undo"],
   ["R, 0", "back to the proposal"],
@@ -60,6 +60,7 @@ export function build(id) {
         "div",
         { class: "lk-side" },
         keep("progress", make("div", { class: "lk-progress", id: `${id}-progress` })),
+        keep("rest", make("div", { class: "lk-rest lk-muted" })),
         keep("bar", make("div", { class: "lk-bar", "aria-hidden": "true" })),
         keep(
           "list",
@@ -96,10 +97,10 @@ export function build(id) {
             { class: "lk-window" },
             make("span", { text: "Window" }),
             number("from", "Window start in ms after the stimulus"),
-            make("span", { text: "to" }),
+            make("span", { text: "–" }),
             number("to", "Window end in ms after the stimulus"),
             make("span", { text: "ms" }),
-            keep("width", make("span", { class: "lk-muted" })),
+            keep("width", make("span", { class: "lk-muted lk-width" })),
           ),
           make(
             "span",
@@ -107,7 +108,7 @@ export function build(id) {
             button("undo", "Undo", "U", "Take the last step back"),
             button("reset", "Proposal", "R", "Back to the proposed window"),
             button("exclude", "Exclude…", "X", "Exclude with a reason"),
-            button("confirm", "Confirm", "Enter", "Save this window and go to the next trace"),
+            button("confirm", "Confirm ↵", "Enter", "Save this window and go to the next trace"),
           ),
         ),
         keep(

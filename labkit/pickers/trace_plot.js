@@ -41,8 +41,8 @@ export function paintTrace(pen, { size, inner, range, at, item, window, lines, h
   pen.fillStyle = colours.ground;
   pen.fillRect(0, 0, width, height);
   pen.font = `12px ${colours.font}`;
-  const xt = ticks(...range.x, inner[0] / 90);
-  const yt = ticks(...range.y, inner[1] / 55);
+  const xt = ticks(...range.x, inner[0] / 75);
+  const yt = ticks(...range.y, inner[1] / 42);
 
   stroke(colours.grid, 1, [], () => {
     for (const v of yt.values) pen.moveTo(left, crisp(at.y(v))), pen.lineTo(right, crisp(at.y(v)));
