@@ -90,7 +90,7 @@ TRAPS = (
     Trap("File_axon_3.abf", "stimulus, ms", 17.5, 0.05, first_ms),
     Trap("f1.abf", "pulses at 50 Hz", 5, 0, pulses, channel="CH1"),
     Trap("17o05026_vc_stim.abf", "light pulse, ms", 1156.25, 0.05, first_ms),
-    # The protocol is named after 15 pulses, but the output that has those is switched off; the other gives 20.
+    # The protocol is named after 15 pulses, but the output that has them is switched off; the other gives 20.
     Trap("18425108.abf", "pulses of the enabled output", 20, 0, pulses),
     Trap("18425108_abf1.abf", "pulses of the enabled output", 20, 0, pulses),
     Trap("opto_aps_good_units.abf", "pulses at 10 Hz", 50, 0, pulses),
@@ -157,9 +157,8 @@ def check_traps(folder: Path) -> bool:
         ok = abs(found - trap.expected) <= trap.tolerance
         good &= ok
         peer = f"{trap.peer(pyabf.ABF(path, loadData=False)):10.6g}" if trap.peer else f"{'-':>10}"
-        print(
-            f"{trap.file:30} {trap.what:38} {trap.expected:10.6g} {found:10.6g} {'yes' if ok else 'NO':>4} {peer}"
-        )
+        values = f"{trap.expected:10.6g} {found:10.6g} {'yes' if ok else 'NO':>4} {peer}"
+        print(f"{trap.file:30} {trap.what:38} {values}")
     return good
 
 

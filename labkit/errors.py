@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 __all__ = ["DataError", "LabkitError", "PickError", "Problem", "RecordingError", "ResultError", "StudyError"]
 
@@ -37,6 +38,10 @@ class LabkitError(Exception):
         clauses = [found, expected and f"expected {expected}", todo]
         super().__init__((f"{where}: " if where else "") + "; ".join(c for c in clauses if c).rstrip(".") + ".")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from worker processes whole, not only as their text.
+        return _rebuilt, (type(self), self.found, self.expected, self.todo, self.where)
+
 
 class RecordingError(LabkitError):
     """A recording that cannot be read or measured as asked."""
@@ -64,6 +69,13 @@ class StudyError(LabkitError):
     def __init__(self, problems: Iterable[LabkitError]) -> None:
         self.problems = tuple(problems)
         Exception.__init__(self, "\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+def _rebuilt(kind: type[LabkitError], found: str, expected: str, todo: str, where: str) -> LabkitError:
+    return kind(found, expected=expected, todo=todo, where=where)
 
 
 def place(file: str | Path, row: int | None = None, column: str | None = None) -> str:

@@ -27,7 +27,7 @@ __all__ = ["NotebookError", "execute_all"]
 
 
 class NotebookError(RuntimeError):
-    """A notebook stopped for a reason that is not the user's: the end of its traceback, to be reported as a bug."""
+    """A notebook stopped for a reason that is not the user's; the message ends with its traceback."""
 
 
 def execute_all(
@@ -92,7 +92,8 @@ def _execute(
     quiet.propagate = False
     client = NotebookClient(
         notebook, log=quiet, record_timing=False, store_widget_state=False, timeout=None, startup_timeout=300,
-        resources={"metadata": {"path": str(path.parent)}}, kernel_manager_class=_kernel_class(scratch, kernels),
+        resources={"metadata": {"path": str(path.parent)}},
+        kernel_manager_class=_kernel_class(scratch, kernels),
     )  # fmt: skip
     environment = os.environ | {
         "IPYTHONDIR": str(

@@ -42,8 +42,8 @@ def heading(notebook: NotebookNode) -> str:
 def tidy(notebook: NotebookNode, notice: Callable[[str], Any]) -> NotebookNode:
     """A copy of a run notebook with what a reader of paper can use.
 
-    Widgets give way to their pictures. On standard error only the warnings meant for users (UserWarning) are kept,
-    as notices; deprecations and the like are for developers.
+    Widgets give way to their pictures. On standard error only the warnings meant for users (UserWarning) are
+    kept, as notices; deprecations and the like are for developers.
     """
     notebook = copy.deepcopy(notebook)
     notebook.metadata.pop("widgets", None)

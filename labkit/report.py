@@ -1,8 +1,9 @@
 """From notebooks to self-contained HTML reports: run them on a study, then write everything at once.
 
-A report opens without network, in print, and without a picture: no script, no address is loaded (its own security policy
-forbids both), every image has its description, and the foot names versions, settings and hashes. Reports are written
-after every notebook has succeeded; until then those of the last run stay as they are.
+A report opens without network, in print, and without a picture: no script, no address is loaded (its own
+security policy forbids both), every image has its description, and the foot names versions, settings and
+hashes. Reports are written after every notebook has succeeded; until then those of the last run stay as
+they are.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def notice(text: str, *, kind: str = "caution") -> Notice:
     text
         One or two sentences; '' shows nothing.
     kind
-        ``"caution"`` goes to the top of the report and to the page of all reports; ``"note"`` stays in its place.
+        ``"caution"`` goes to the top of the report and to the page of all reports; ``"note"`` stays in its
+        place.
 
     Examples
     --------
@@ -112,7 +114,8 @@ def run(
     Raises
     ------
     LabkitError
-        The one that a notebook raised, or a study or folder that does not fit; earlier reports stay as they were.
+        The one that a notebook raised, or a study or folder that does not fit; earlier reports stay as they
+        were.
     NotebookError
         A notebook stopped for any other reason.
     """
@@ -191,7 +194,7 @@ def _chosen(everything: list[Path], wanted: Sequence[int | str] | None) -> list[
 
 
 def _staging(target: Path) -> Path:
-    """A folder inside the target: made before the notebooks run, so that a place that cannot be written says so at once."""
+    """A folder inside the target, made first, so that a place that cannot be written says so at once."""
     try:
         target.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=".labkit-", dir=target))

@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import Problem, StudyError
-from labkit.sheets import decode, find_sheet, read_sheet
+from labkit.study.sheets import decode, find_sheet, read_sheet
 
 HEADINGS = ["animal", "group", "note"]
 ROWS = [["007", "vehicle", "größer"], ["a 2", "10 mg/kg", ""]]

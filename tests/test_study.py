@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.blank import new
 from labkit.errors import ResultError, StudyError
-from labkit.study import _codes, check, open_study
+from labkit.study import check, open_study
+from labkit.study.blank import new
+from labkit.study.folder import _codes
 
 TOML = """\
 title = "Levomilnacipran"
@@ -126,8 +127,8 @@ def test_settings_of_the_file_are_used(make):
 
 
 def test_the_tests_that_study_toml_may_name_are_those_there_are(make):
-    from labkit.settings import Statistics
     from labkit.stats.compare import OMNIBUS, POSTHOC
+    from labkit.study.settings import Statistics
 
     fields = Statistics.model_fields
     assert set(fields["omnibus"].annotation.__args__) == set(OMNIBUS)
@@ -178,7 +179,7 @@ def test_a_relative_path_is_looked_for_here_and_then_in_the_project(make, monkey
     folder = make()
     monkeypatch.chdir(folder.parent)
     assert open_study("study").path == folder
-    monkeypatch.setattr("labkit.study._ROOT", folder.parent)
+    monkeypatch.setattr("labkit.study.folder._ROOT", folder.parent)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert open_study("study").path == folder

@@ -1,4 +1,4 @@
-"""Numbers behind the panels: time courses averaged as the experiment is nested, and error bars that have a name.
+"""Numbers behind the panels: time courses averaged as the experiment is nested, error bars with a name.
 
 The mean of a group is the mean of its animals; slices are averaged within their animal first.
 """
@@ -37,7 +37,7 @@ def animal_courses(
     subunit: str | None = None,
     bin_min: float = 2.0,
 ) -> pd.DataFrame:
-    """Time course of each animal: responses averaged in bins of time within a slice, then slices in the animal.
+    """Time course of each animal: responses averaged in bins of time, then slices within the animal.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def group_courses(
     Returns
     -------
     DataFrame
-        `group`, ``time_min``, ``mean``, ``low``, ``high``, ``n`` (animals). A bin in which fewer than half of the
-        group's animals have a value is left out, since its mean would jump for want of animals; `low` and `high`
-        are NaN for one animal.
+        `group`, ``time_min``, ``mean``, ``low``, ``high``, ``n`` (animals). A bin in which fewer than half
+        of the group's animals have a value is left out, since its mean would jump for want of animals;
+        `low` and `high` are NaN for one animal.
     """
     table = (
         courses.groupby([group, "time_min"], observed=True)[value].agg(["mean", "std", "size"]).reset_index()
@@ -93,7 +93,7 @@ def group_courses(
 
 
 def half_width(sd: pd.Series, n: pd.Series, error: Error) -> pd.Series:
-    """Half the length of an error bar for a mean of `n` values with standard deviation `sd`; NaN for one value.
+    """Half the length of the error bar of a mean of `n` values with standard deviation `sd`; NaN for one.
 
     ``"ci"`` is the 95 % confidence interval of the mean by Student's t with n - 1 degrees of freedom.
 

@@ -1,4 +1,4 @@
-"""Marks that several panels share: brackets with exact P, labels that fit, points that do not hide each other.
+"""Marks that several panels share: brackets with exact P, labels that fit, points that stay apart.
 
 Lengths are in points (1/72 inch), so that a mark looks the same in a small panel and in a large one.
 """
@@ -21,7 +21,8 @@ ARROW_PT = 8.0
 PERCENTS = ("percent_of_baseline", "potentiation_percent")  # of baseline: 100 is no change
 
 __all__ = [
-    "ARROW_PT", "PERCENTS", "against_control", "arrow", "axis_text", "frame_y", "group_ticks", "legend_above", "p_text", "points_per_unit", "reference_line",
+    "ARROW_PT", "PERCENTS", "against_control", "arrow", "axis_text", "frame_y", "group_ticks",
+    "legend_above", "p_text", "points_per_unit", "reference_line",
     "round_number", "shade", "small_pt", "swarm", "text_width",
 ]  # fmt: skip
 
@@ -39,7 +40,7 @@ def axis_text(value: str) -> str:
 
 
 def shade(ax: Axes, span: tuple[float, float], text: str = "") -> Axes:
-    """Shade a span of the x axis behind the data, such as a baseline or a measuring window, with a word on top."""
+    """Shade a span of the x axis behind the data, such as the baseline, with a word on top."""
     ax.axvspan(*span, color="#E8E8E8", linewidth=0, zorder=0)
     if text:
         ax.annotate(
@@ -110,7 +111,7 @@ def swarm(values: np.ndarray, wide: float, high: float, most: float) -> np.ndarr
 
 
 def group_ticks(ax: Axes, ticks: Sequence[tuple[str, str]]) -> None:
-    """Names of groups with n under them: wrapped to the width of a column, slanted where a word is wider than that.
+    """Names of groups with n under them: wrapped to their column, slanted where a word is wider.
 
     `ticks` holds the name of each group and its n, such as ``("vehicle", "7 (14)")``.
     """
@@ -130,9 +131,8 @@ def group_ticks(ax: Axes, ticks: Sequence[tuple[str, str]]) -> None:
     # Lines of a slanted label share the width of a column, seen along the slant.
     slant = 60
     lines = max(1, int(column * np.sin(np.radians(slant)) / (1.1 * size)))
-    labels = [
-        _in_lines(f"{name}, n\u00a0=\u00a0{count}".replace(" (", "\u00a0("), lines) for name, count in ticks
-    ]
+    counts = [f"n = {count}".replace(" ", "\u00a0") for _, count in ticks]
+    labels = [_in_lines(f"{name}, {n}", lines) for (name, _), n in zip(ticks, counts, strict=True)]
     ax.set_xticklabels(labels, rotation=slant, ha="right", rotation_mode="anchor")
 
 
@@ -156,7 +156,7 @@ def _wrapped(name: str, size: float, width_pt: float) -> str:
 def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float]) -> None:
     """Exact P against control (the first group) in a strip above the axes.
 
-    Up to four comparisons get a bracket each; more stand in one row, since as many brackets would dwarf the data.
+    Up to four comparisons get a bracket each; more stand in one row, or brackets would dwarf the data.
     """
     size = small_pt()
     at = {name: x for x, name in enumerate(order)}

@@ -1,7 +1,7 @@
 """The panels that papers of the field show; each takes tables and axes, draws, and gives the axes back.
 
-Points are shown wherever there are few enough to see. Every panel says in its own text what n counts and what its
-bars are.
+Points are shown wherever there are few enough to see. Every panel says in its own text what n counts and
+what its bars are.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def time_course(
     baseline_min: tuple[float, float] | None = None,
     post_min: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw the time course of each group: mean of its animals with a band, arrow at induction, dotted line at 100 %.
+    """Draw the time course of each group: mean of its animals with a band, arrow at induction, line at 100 %.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ def time_course(
     bin_min
         Responses of a slice are averaged in bins of this many minutes.
     error
-        What the band is: ``"ci"`` (95 % confidence interval of the mean), ``"sd"`` or ``"sem"``; the legend says it.
+        What the band is: ``"ci"`` (95 % confidence interval of the mean), ``"sd"`` or ``"sem"``; the legend
+        says it.
     induction
         Text at the arrow; '' for none.
     baseline_min, post_min
@@ -94,8 +95,9 @@ def time_course(
         ax.fill_between(
             line["time_min"], line["low"], line["high"], color=colours[name], alpha=0.22, linewidth=0
         )
-        ax.plot(line["time_min"], line["mean"], color=colours[name], marker=style.MARKERS[i % len(style.MARKERS)],
-                markersize=2.4, markeredgewidth=0, label=names[-1])  # fmt: skip
+        ax.plot(line["time_min"], line["mean"], color=colours[name],
+                marker=style.MARKERS[i % len(style.MARKERS)], markersize=2.4, markeredgewidth=0,
+                label=names[-1])  # fmt: skip
     drawn = means[means[group].astype(str).isin(order)]
     reference = 100.0 if value in marks.PERCENTS else np.nan
     marks.frame_y(ax, np.append(drawn[["mean", "low", "high"]].to_numpy(), reference))
@@ -129,7 +131,7 @@ def dose_superplot(
     colours: Mapping[str, str] | None = None,
     error: Error = "ci",
 ) -> Axes:
-    """Draw animals as large points, their slices as small ones on the same line, and each group's mean with its bar.
+    """Draw animals as large points, their slices as small ones, and each group's mean with its bar.
 
     Parameters
     ----------
@@ -138,11 +140,11 @@ def dose_superplot(
     units
         One row per animal: `group`, `unit`, `value`. These are the points that were compared.
     subunits
-        One row per slice with `unit` and `value`; None when there is nothing below the animal. Values without a row
-        in `units` are not drawn.
+        One row per slice with `unit` and `value`; None when there is nothing below the animal. Values
+        without a row in `units` are not drawn.
     comparison
-        Its `posthoc` table gives the exact P of each group against control, drawn as brackets (in one row when there
-        are more than four); nothing is computed here.
+        Its `posthoc` table gives the exact P of each group against control, drawn as brackets (in one row
+        when there are more than four); nothing is computed here.
     value
         Endpoint; the label of the axis comes from the declared columns.
     groups, labels, colours

@@ -112,11 +112,12 @@ def slice_grid(
     Parameters
     ----------
     courses
-        One row per response: ``code``, ``time_min``, `value`, and ``role`` (test, control) or ``pathway``; or an
-        object that holds this table as ``time_course``, and a ``summary``. No other column is read, so the figure
-        stays blind.
+        One row per response: ``code``, ``time_min``, `value`, and ``role`` (test, control) or ``pathway``;
+        or an object that holds this table as ``time_course``, and a ``summary``. No other column is read,
+        so the figure stays blind.
     summary
-        One row per slice and pathway with ``code`` and ``flags``; a flagged slice says its flags above its panel.
+        One row per slice and pathway with ``code`` and ``flags``; a flagged slice says its flags above its
+        panel.
     columns, width_mm, row_mm
         Panels in a row, width of the figure, height of a row.
     baseline_min, post_min
@@ -166,8 +167,8 @@ def slice_grid(
                 **look,
             )
             for edge, beyond, marker in ((low, part[value] < low, 11), (high, part[value] > high, 10)):
-                ax.plot(part["time_min"][beyond], np.full(beyond.sum(), edge), linestyle="", marker=marker, markersize=3,
-                        color=look["color"], markeredgewidth=0, clip_on=False)  # fmt: skip
+                ax.plot(part["time_min"][beyond], np.full(beyond.sum(), edge), linestyle="", marker=marker,
+                        markersize=3, color=look["color"], markeredgewidth=0, clip_on=False)  # fmt: skip
         if value in marks.PERCENTS:
             marks.reference_line(ax, 100.0)
         for span in filter(None, (baseline_min, post_min)):
@@ -197,7 +198,7 @@ def slice_grid(
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Limits that a few stray values cannot stretch until every panel is flat; those are drawn at the edge."""
+    """Limits that a few stray values cannot stretch until every panel is flat."""
     low, high = np.nanpercentile(values, [0.5, 99.5])
     margin = 0.3 * ((high - low) or 1.0)
     least, most = np.nanmin(values), np.nanmax(values)

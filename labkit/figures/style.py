@@ -1,7 +1,7 @@
-"""Journal styles, colours of treatment groups, and saving figures so that they can be edited, read aloud and compared.
+"""Journal styles, colours of treatment groups, and figures that can be edited, read aloud and compared.
 
-Text stays text in every vector file (TrueType in PDF, `<text>` in SVG), the same figure gives the same bytes each time,
-and no figure leaves without a description in words.
+Text stays text in every vector file (TrueType in PDF, `<text>` in SVG), the same figure gives the same
+bytes each time, and no figure leaves without a description in words.
 """
 
 from __future__ import annotations
@@ -37,12 +37,10 @@ __all__ = [
 ]
 
 MM_PER_INCH = 25.4
-SCREEN_DPI = (
-    200  # of the picture in a notebook: sharp at the width at which 6 pt text can be read on a screen
-)
-SCREEN_ENLARGEMENT = 1.44  # a 183 mm figure fills a report 1000 px wide
+SCREEN_DPI = 200  # of the picture in a notebook
+SCREEN_ENLARGEMENT = 1.44  # 183 mm fill a report 1000 px wide, where 6 pt can be read
 CONTROL = "#8C8C8C"
-# From light to dark from two colours of the palette of Wong (Nat Methods 2011; 8:441): lightness alone tells the order
+# Two colours of Wong's palette (Nat Methods 2011; 8:441) and on into the dark: lightness tells the order.
 _RAMP = ("#E69F00", "#D55E00", "#7B2D8B", "#1B0B4B")
 WONG = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
@@ -52,7 +50,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 class Preset:
     """What a journal asks of a figure: widths and greatest height in mm, sizes of text in points.
 
-    `text_pt` is for axis labels and legends' titles, `small_pt` for everything smaller, `letter_pt` for panel letters.
+    `text_pt` is for axis labels and legends' titles, `small_pt` for everything smaller, `letter_pt` for
+    panel letters.
     """
 
     name: str
@@ -215,8 +214,8 @@ def group_colours(groups: Sequence[str], *, graded: bool = True) -> dict[str, st
     groups
         Names in the order of the study: control first, then rising doses.
     graded
-        Doses of one drug, told apart by lightness (grey control, then from light to dark). False for unrelated
-        treatments, which get the colours of Wong's palette.
+        Doses of one drug, told apart by lightness (grey control, then from light to dark). False for
+        unrelated treatments, which get the colours of Wong's palette.
 
     Examples
     --------
@@ -238,7 +237,7 @@ def group_colours(groups: Sequence[str], *, graded: bool = True) -> dict[str, st
 
 
 def letter(ax: Axes, text: str) -> None:
-    """Put a bold letter at the upper left corner of a panel, legend and labels included, in the journal's case."""
+    """Put a bold letter at the upper left corner of a panel and its legend, in the journal's case."""
     text = text.upper() if _current.capitals else text.lower()
     mark = ax.figure.text(0, 1, text, fontsize=_current.letter_pt, fontweight="bold", ha="left", va="top")
     mark.set_in_layout(False)
@@ -249,7 +248,7 @@ _LETTER = "panel-letter-"
 
 
 def _settle(fig: Figure) -> None:
-    """What can only be done once the figure is laid out: break labels longer than their axis, place panel letters."""
+    """Do what needs the layout: break labels longer than their axis, place panel letters."""
     fig.draw_without_rendering()
     for ax in fig.axes:
         label = ax.yaxis.label

@@ -19,9 +19,10 @@ __all__ = ["Tail", "blank", "fit_tail", "subtract_tail"]
 
 Floats = NDArray[np.float64]
 
-# Fewer samples, or a shorter stretch, cannot tell a tail from a volley.
-_LEAST_POINTS = 8
-_LEAST_MS = 0.6
+# Fewer samples, or a shorter stretch, cannot tell a tail; a stretch that is not longer, not a tail from a volley.
+_LEAST_POINTS = 5
+_LEAST_MS = 0.35
+_VOLLEY_MS = 0.8
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def fit_tail(mean: Floats, time_ms: Floats, *, start_ms: float, end_ms: float) -
         # Two bases that are nearly one tell nothing about either.
         determinant = np.maximum(tt * vv - tv**2, 1e-6 * tt * vv)
         tail, volley = (ty * vv - vy * tv) / determinant, (vy * tt - ty * tv) / determinant
+        if x[-1] < _VOLLEY_MS:
+            tail, volley = np.broadcast_to(ty / tt, tail.shape), np.zeros_like(volley)
         left = y @ y - tail * ty - volley * vy
         i, j = np.unravel_index(np.argmin(left), left.shape)
         best = (decays[i], centre[j], width[j], tail[i, j], volley[i, j], left[i, j])
@@ -112,6 +115,8 @@ def subtract_tail(traces: Floats, time_ms: Floats, tail: Tail) -> Floats:
             _three_phases((x - tail.volley_ms) / tail.volley_width_ms),
         ]
     )
+    if tail.volley_mV == 0:
+        bases = bases[:, :1]
     level = traces[:, inside] @ np.linalg.pinv(bases)[0]
     # Before the blank ends the tail would grow without bound.
     decay = np.where(

@@ -199,9 +199,15 @@ def locate(
     rate = derivative(up, step_ms=step, width_ms=width_ms)
     inside = np.flatnonzero((time_ms >= search_ms[0] - 1e-9) & (time_ms <= search_ms[1] + 1e-9))
     # The first hump of the slope that is at least half as steep as the steepest: what follows a population spike
-    # is a second descent, which may be steeper.
+    # is a second descent, which may be steeper. A slope that only falls off belongs to the volley or artefact.
     within = rate[:, inside]
-    high = within >= 0.5 * np.maximum(within.max(axis=1, keepdims=True), 0)
+    fastest = np.maximum(within.max(axis=1, keepdims=True), 0)
+    risen = within > np.minimum.accumulate(within, axis=1) + 0.1 * fastest
+    counted = np.logical_or.accumulate(risen, axis=1)
+    fastest = np.max(np.where(counted, within, -np.inf), axis=1, keepdims=True)
+    counted |= ~np.isfinite(fastest)
+    fastest = np.where(np.isfinite(fastest), fastest, within.max(axis=1, keepdims=True))
+    high = counted & (within >= 0.5 * np.maximum(fastest, 0))
     begun = np.logical_or.accumulate(high, axis=1)
     ended = np.logical_or.accumulate(begun & ~high, axis=1)
     best = np.argmax(np.where(high & ~ended, within, -np.inf), axis=1)

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from labkit.blank import new
-from labkit.consistency import animals_amiss, files_amiss, resolve, slices_twice, strangers
 from labkit.errors import LabkitError, Problem, ResultError, StudyError
-from labkit.rows import AnimalRow, RecordingRow, Sheet, read_rows
-from labkit.settings import Group, Settings, group_names, read_settings
-from labkit.sheets import unreadable
-from labkit.validation import near
+from labkit.study.blank import new
+from labkit.study.consistency import animals_amiss, files_amiss, resolve, slices_twice, strangers
+from labkit.study.rows import AnimalRow, RecordingRow, Sheet, read_rows
+from labkit.study.settings import Group, Settings, group_names, read_settings
+from labkit.study.sheets import unreadable
+from labkit.study.validation import near
 
 __all__ = ["Group", "Study", "check", "new", "open_study"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -25,8 +25,8 @@ from pydantic import (
 
 from labkit.columns import COLUMNS
 from labkit.errors import LabkitError, Problem
-from labkit.sheets import decode, unreadable
-from labkit.validation import explain, near, show, wrong
+from labkit.study.sheets import decode, unreadable
+from labkit.study.validation import explain, near, show, wrong
 
 __all__ = [
     "LTP",
@@ -86,6 +86,19 @@ class LTP(_Section):
     post_min: Pair = (50, 60)
     drift_limit_percent: Positive = 10
     volley_limit_percent: Positive = 20
+
+    @property
+    def plasticity(self) -> dict[str, Any]:
+        """The settings that decide % of baseline, by the names of the arguments of `labkit.ltp.plasticity`."""
+        return self.model_dump(
+            include={
+                "baseline_min",
+                "normalise_min",
+                "post_min",
+                "drift_limit_percent",
+                "volley_limit_percent",
+            }
+        )
 
     @field_validator("method")
     @classmethod

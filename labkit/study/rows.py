@@ -18,8 +18,8 @@ from pydantic import (
 )
 
 from labkit.errors import LabkitError, Problem, StudyError, place
-from labkit.sheets import find_sheet, read_sheet
-from labkit.validation import Number, Optional, Text, explain, nearest, wrong
+from labkit.study.sheets import find_sheet, read_sheet
+from labkit.study.validation import Number, Optional, Text, explain, nearest, wrong
 
 __all__ = ["AnimalRow", "RecordingRow", "Row", "Sheet", "read_rows"]
 

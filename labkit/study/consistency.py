@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labkit.errors import Problem, place
-from labkit.rows import AnimalRow, RecordingRow, Sheet
-from labkit.validation import near, nearest, show
+from labkit.study.rows import AnimalRow, RecordingRow, Sheet
+from labkit.study.validation import near, nearest, show
 
 __all__ = ["animals_amiss", "files_amiss", "resolve", "slices_twice", "strangers"]
 
