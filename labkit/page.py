@@ -29,6 +29,7 @@ UNSAFE = [
     "noscript",
     "template",
 ]
+LOADING = ("src", "srcset", "poster", "background", "data")
 WARNING = re.compile(r"^\S.*?:\d+: UserWarning: (?P<text>.+)$", re.MULTILINE)
 
 
@@ -123,9 +124,9 @@ def _make_safe(main: Tag) -> None:
     for tag in main.find_all(True):
         for name, value in list(tag.attrs.items()):
             text = re.sub(r"\s", "", " ".join(value) if isinstance(value, list) else str(value)).lower()
-            elsewhere = name in ("src", "srcset", "poster", "background", "data") and not text.startswith(
-                "data:image/"
-            )
+            elsewhere = name in LOADING and not text.startswith("data:image/")
+            if name in ("href", "xlink:href") and tag.name != "a":
+                elsewhere = not text.startswith(("#", "data:image/"))
             program = name.startswith("on") or "javascript:" in text or (name == "style" and "url(" in text)
             if elsewhere or program:
                 del tag[name]

@@ -58,7 +58,7 @@ picker
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path, *, n: int = 3, theme: str = "JupyterLab Light"):
-    """JupyterLab on a free port with a notebook of `n` simulated recordings; gives the address of the notebook."""
+    """JupyterLab on a free port with a notebook of `n` simulated recordings; gives the notebook's address."""
     for k in range(n):
         (folder / f"rec{k:02d}.abf").write_bytes(b"raw bytes of recording %d" % k)
     book = nbformat.v4.new_notebook(
@@ -141,6 +141,15 @@ def window(page) -> tuple[float, float]:
     return tuple(float(page.locator(".lk-number").nth(k).input_value()) for k in (0, 1))
 
 
+def wait_for_window(page, start: float, end: float) -> None:
+    """Two decimals are shown, so each may be 0.005 off."""
+    page.wait_for_function(
+        """([start, end]) => [...document.querySelectorAll('.lk-number')].every(
+            (field, k) => Math.abs(field.value - [start, end][k]) < 0.006)""",
+        arg=[start, end],
+    )
+
+
 def drag(page, edge: str, by_px: float, *, steps: int = 12) -> None:
     box = page.locator(f".lk-handle[data-edge={edge}]").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 3
@@ -192,7 +201,7 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         # Shift and an arrow: ten samples of 0.05 ms
         canvas.focus()
         page.keyboard.press("Shift+ArrowRight")
-        assert window(page) == pytest.approx((start + 0.5, end + 0.5), abs=0.006)  # two decimals are shown
+        wait_for_window(page, start + 0.5, end + 0.5)
         page.keyboard.press("Enter")
         pick = wait_for_pick(tmp_path, "window_ms S0")
         assert pick.value == pytest.approx([start + 0.5, end + 0.5], abs=0.006)
@@ -218,6 +227,6 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         wait_for_paint(page)
         page.locator(".lk-row").first.click()
         page.locator(".lk-pill[data-status=changed]").wait_for()
-        assert window(page) == pytest.approx((start + 0.5, end + 0.5), abs=0.006)
+        wait_for_window(page, start + 0.5, end + 0.5)
         assert page.locator(".lk-row[data-status=excluded]").count() == 2
         assert foreign == []

@@ -197,15 +197,24 @@ def measured(recordings, truth) -> pd.DataFrame:
 
 
 def test_potentiation_is_measured(measured):
+    """One response of 1 mV in 25 µV of noise has a slope with an error of some 6 %, so that the ratio of two means of
+    20 has one of 2 points at 100 % and 3 at 150 %; three of these. A glitch in one of 20 responses can add more."""
+    sound = measured[measured["planted"] != "glitches"]
     assert not measured["error"].isna().any()
-    assert abs(measured["error"].mean()) < 1
-    assert measured["error"].abs().max() < 5
+    assert (sound["error"].abs() < 0.06 * sound["potentiation_percent_true"]).all()
+    # The mean of 60 such errors, twice its standard error, and a point for what latency and spikes do to a slope.
+    assert abs(sound["error"].mean()) < 1.5
+    assert measured["error"].abs().max() < 15
 
 
 def test_animals_are_measured(measured):
+    """As above; averaging slices only helps, and a glitch spoils at most one slice of two."""
     test = measured[measured["role"] == "test"]
     means = test.groupby("animal")[["potentiation_percent", "potentiation_percent_true"]].mean()
-    assert (means["potentiation_percent"] - means["potentiation_percent_true"]).abs().max() < 4
+    error = means["potentiation_percent"] - means["potentiation_percent_true"]
+    assert (error.abs() < 0.06 * means["potentiation_percent_true"]).all()
+    groups = test.groupby("group")[["potentiation_percent", "potentiation_percent_true"]].mean()
+    assert (groups["potentiation_percent"] - groups["potentiation_percent_true"]).abs().max() < 2
 
 
 def test_planted_mistakes_are_flagged(measured):

@@ -207,7 +207,9 @@ def test_counter_that_starts_again(tmp_path: Path) -> None:
     for i, tick in enumerate(ticks):
         struct.pack_into("<i", data, start + 8 * i, (tick + shift + 2**31) % 2**32 - 2**31)
     path.write_bytes(data)
-    np.testing.assert_allclose(np.diff(open_abf(path).start_s), 15.0, rtol=0, atol=1e-4)
+    file = open_abf(path)
+    np.testing.assert_allclose(np.diff(file.start_s), 15.0, rtol=0, atol=1e-4)
+    assert file.warnings == ()
 
 
 def test_interval_as_programmed_when_the_synch_array_is_missing(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def critical(case: Case) -> np.ndarray:
 
 
 R_TUKEY = (
-    "R's ptukey is 2 % off at P = 8e-5 on 6 degrees of freedom, and for two groups of two 5e-5 off Student's; "
+    "R's ptukey is 2 % off at P = 8e-5 on 6 degrees of freedom, and off Student's t for two groups of two; "
     "labkit's distribution meets Student's t and agrees with SciPy's to 1e-9 (test_stats_integrals.py)"
 )
 FROM_15_DIGITS = "the reference is printed to 15 digits"

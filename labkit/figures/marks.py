@@ -93,12 +93,13 @@ def swarm(values: np.ndarray, wide: float, high: float, most: float) -> np.ndarr
     No offset is larger than `most`; where that leaves no free place, the freest is taken.
 
     >>> swarm(np.array([1.0, 5.0, 1.0]), 0.4, 1.0, 0.5).round(1).tolist()
-    [0.0, 0.0, -0.4]
+    [0.0, 0.0, 0.4]
     """
     offsets, placed = np.zeros(values.size), np.empty((0, 2))
     steps = np.arange(0, most + 1e-9, min(wide / 4, most))
-    candidates = np.unique(np.concatenate([steps, -steps]))
-    candidates = candidates[np.argsort(np.abs(candidates), kind="stable")]
+    candidates = np.concatenate(
+        [[0.0], np.stack([steps[1:], -steps[1:]], axis=1).ravel()]
+    )  # 0, +1, -1, +2, ...
     for i in np.argsort(values, kind="stable"):
         near = placed[np.abs(placed[:, 1] - values[i]) < high]
         across = (near[:, 0][None, :] - candidates[:, None]) / wide

@@ -268,7 +268,7 @@ def _parse_abf2(file: BinaryIO, size: int) -> _Header:
     channels = []
     for i in range(sections["adc"][2]):
         factors = [adc.fInstrumentScaleFactor[i], adc.fSignalGain[i], adc.fADCProgrammableGain[i]]
-        if False:
+        if adc.nTelegraphEnable[i] == 1:
             factors.append(adc.fTelegraphAdditGain[i])
         gain = _gain(protocol.fADCRange, protocol.lADCResolution, factors)
         offset = adc.fInstrumentOffset[i] - adc.fSignalOffset[i]

@@ -426,6 +426,7 @@ def read(
             found.append(one.table)
     if stimulus_ms is not None:
         found = [_stimuli.given(stimulus_ms, recording.lengths / recording.rate_hz * 1e3)]
+    found = [one for one in found if len(one)] or [_stimuli.empty()]
     table = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
     pathway, doubts = _stimuli.name_pathways(lines)
     recording = replace(

@@ -284,7 +284,7 @@ def _measure_group(
     near = slice(int(np.searchsorted(time_ms, -1.5)), int(np.searchsorted(time_ms, end_ms + 1.0)) + 1)
     t = time_ms[near]
     raw = np.empty((n, len(t)))
-    smooth = np.empty((n, len(t)), np.float32)
+    smooth = np.empty((n, len(t)))
     for low in range(0, n, _ROWS):
         rows = slice(low, low + _ROWS)
         part = up[rows] if template.tail is None else subtract_tail(up[rows], time_ms, template.tail)
@@ -299,17 +299,17 @@ def _measure_group(
         else _NEIGHBOURS
     )
     copy, together = running_mean(smooth, half=half, segment=info.segment)
-    copy = copy.astype(np.float32, copy=False)
     remaining = noise / np.sqrt(together)
 
+    width = template.window_ms[1] - template.window_ms[0]
     marks = _in_chunks(
         lambda rows: locate(
             copy[rows],
             t,
             search_ms=template.search_ms,
-            limits_ms=(options.blank_ms, end_ms),
+            limits_ms=(max(options.blank_ms, template.foot_ms - 0.5 * width), end_ms),
             turn_mV=np.maximum(5 * remaining[rows], 0.02 * abs(size)),
-            width_ms=max(0.75, 0.6 * (template.window_ms[1] - template.window_ms[0])),
+            width_ms=max(0.75, 0.6 * width),
         ),
         n,
     )
@@ -331,22 +331,21 @@ def _measure_group(
     peak_ms = t[marks.peak_index]
     high_ms = np.where(reached, np.minimum(high_ms, peak_ms), peak_ms)
 
-    slope, points = _lines(raw, t, low_ms, high_ms)
-    r2 = np.concatenate([line(smooth[rows], t, low_ms[rows], high_ms[rows])[1] for rows in _chunks(n)])
+    slope, r2, points = _lines(smooth, t, low_ms, high_ms)
     into_rise = spiking & (peak_ms - high_ms < _SPIKE_NEAR_MS)
-    lower, _ = _lines(raw, t, low_ms, low_ms + _LOWER_PART * (high_ms - low_ms))
+    lower, _, _ = _lines(smooth, t, low_ms, low_ms + _LOWER_PART * (high_ms - low_ms))
     alike = _alike(marks, spiking)
     if into_rise.any() and alike.sum() >= 5:
         slope = np.where(into_rise, lower * np.nanmean(slope[alike]) / np.nanmean(lower[alike]), slope)
-    steepest, _ = _lines(raw, t, marks.steep_ms - options.line_ms / 2, marks.steep_ms + options.line_ms / 2)
-    fixed, _ = _lines(raw, t, *(np.full(n, x) for x in template.window_ms))
+    steepest, _, _ = _lines(raw, t, marks.steep_ms - options.line_ms / 2, marks.steep_ms + options.line_ms / 2)
+    fixed, _, _ = _lines(raw, t, *(np.full(n, x) for x in template.window_ms))
     if options.smooth_ms is not None:
         steepest = _smoothed_maximum(up, time_ms, template.window_ms, options)
     amplitude = value_at(raw, marks.peak_index, half=max(1, round(0.5 / step)), order=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         latency = marks.steep_ms - marks.steep / marks.rate + info.first.late_ms * -1.0
         snr_each = np.where(info.noise > 0, amplitude / info.noise, np.where(info.noise == 0, np.inf, np.nan))
-    spike = np.where(spiking, _notch_depth(smooth, marks.peak_index, bottom, second, step), 0.0)
+    spike = np.where(spiking, _notch_depth(raw, marks.peak_index, bottom, second, step), 0.0)
     table = pd.DataFrame(
         {
             "sweep": info.first.sweep,
@@ -359,7 +358,7 @@ def _measure_group(
             "fixed_slope_mV_per_ms": fixed,
             "amplitude_mV": amplitude,
             "latency_ms": latency,
-            "volley_mV": _volley(-template.polarity * smooth, t, template.volley_ms),
+            "volley_mV": _volley(-template.polarity * raw, t, template.volley_ms),
             "population_spike_mV": np.maximum(spike, 0.0),
             "polarity": template.polarity,
             "r2": r2,
@@ -535,9 +534,9 @@ def _crossings(
     return np.concatenate([time for time, _ in parts]), np.concatenate([there for _, there in parts])
 
 
-def _lines(raw: Floats, t: Floats, start: Floats, end: Floats) -> tuple[Floats, Floats]:
-    parts = [line(raw[rows], t, start[rows], end[rows]) for rows in _chunks(len(raw))]
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[2] for part in parts])
+def _lines(traces: Floats, t: Floats, start: Floats, end: Floats) -> tuple[Floats, Floats, Floats]:
+    parts = [line(traces[rows], t, start[rows], end[rows]) for rows in _chunks(len(traces))]
+    return tuple(np.concatenate([part[i] for part in parts]) for i in range(3))
 
 
 def _options(method, average, blank_ms, baseline_ms, lowpass_hz, line_ms, smooth_ms, window_ms) -> _Options:

@@ -7,6 +7,7 @@ mistakes together. Rows are named by the blind code, so that what a notebook sho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from labkit.ltp.plasticity import Plasticity, plasticity
 from labkit.ltp.recording import Recording, read
 from labkit.ltp.response import MeanTrace, mean_trace, measure
 
-__all__ = ["inductions", "mean_traces", "measure_slices", "overview", "plasticity_slices", "read_slices"]
+__all__ = ["count_flags", "inductions", "mean_traces", "measure_slices", "overview", "plasticity_slices", "read_slices"]
 
 Windows = Mapping[tuple[str, str], tuple[float, float]]
 _IDENTITY = ["code", "recording", "animal", "slice", "pathway", "role"]
@@ -83,8 +84,8 @@ def inductions(
     Returns
     -------
     DataFrame
-        Per code: ``induction_s`` (seconds since the first sweep; NaN when nobody knows) and ``source``
-        (picked, sheet, file, or unknown).
+        Per code: ``induction_s`` (seconds since the first sweep; NaN when nobody knows), the same in ``minutes``, and
+        ``source`` (picked, sheet, file, or unknown).
     """
     sheet = slices.set_index("code")["induction_s"]
     rows = {}
@@ -94,20 +95,30 @@ def inductions(
             source: float(time) for source, time in stated.items() if time is not None and np.isfinite(time)
         }
         rows[code] = next(((time, source) for source, time in known.items()), (np.nan, "unknown"))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["induction_s", "source"]).rename_axis("code")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["induction_s", "source"]).rename_axis("code")
+    return table.assign(minutes=(table["induction_s"] / 60).round(2))
 
 
 def mean_traces(
-    recordings: Mapping[str, Recording], induction_s: Mapping[str, float] | pd.Series | None = None
+    recordings: Mapping[str, Recording],
+    induction_s: Mapping[str, float] | pd.Series | None = None,
+    *,
+    window_ms: tuple[float, float] | None = None,
 ) -> dict[tuple[str, str], MeanTrace]:
-    """The mean response of each pathway of each recording, before and after induction, with a proposed window."""
-    return {
+    """The mean response of each pathway of each recording, before and after induction, with a proposed window.
+
+    `window_ms`, where the study states one, is proposed for all in place of what each mean response suggests.
+    """
+    traces = {
         (code, pathway): mean_trace(
             recording, pathway=pathway, induction_s=None if induction_s is None else induction_s[code]
         )
         for code, recording in recordings.items()
         for pathway in sorted(set(recording.pathway))
     }
+    if window_ms is None:
+        return traces
+    return {key: replace(trace, proposal_ms=tuple(window_ms)) for key, trace in traces.items()}
 
 
 def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **options: Any) -> pd.DataFrame:
@@ -120,6 +131,17 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
         own = {pathway: window for (owner, pathway), window in windows.items() if owner == code}
         tables[code] = measure(recording, window_ms=own, **options)
     return pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
+
+
+def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
+    """How many responses of each recording bear each flag: one row per code, with the number of responses.
+
+    Numbers in a flag are left out, so that "latency 2.1 ms off" and "latency 3.4 ms off" count as one kind.
+    """
+    kinds = responses["flags"].str.split("; ").explode().str.replace(r"\s*-?\d+(\.\d+)?", "", regex=True)
+    counted = pd.crosstab(responses["code"].loc[kinds.index], kinds).drop(columns="", errors="ignore")
+    counted.insert(0, "responses", responses["code"].value_counts())
+    return counted.rename_axis(columns=None)
 
 
 def plasticity_slices(

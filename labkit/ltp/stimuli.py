@@ -317,15 +317,13 @@ def _slow_trains(stimuli: pd.DataFrame) -> pd.DataFrame:
     if sizes.max() < 100:
         return stimuli
     keep = np.ones(len(stimuli), bool)
-    stimuli = stimuli.copy()
+    pulses, interval, kind = (stimuli[name].to_numpy(copy=True) for name in ("pulses", "interval_ms", "kind"))
     for begin, size in zip(begins[sizes >= 100], sizes[sizes >= 100], strict=True):
-        rows = slice(begin, begin + size)
         keep[begin + 1 : begin + size] = False
-        stimuli.loc[stimuli.index[begin], ["pulses", "interval_ms", "kind"]] = [
-            int(stimuli["pulses"].iloc[rows].sum()),
-            float(np.diff(time_ms[rows]).mean()),
-            "LFS",
-        ]
+        pulses[begin] = pulses[begin : begin + size].sum()
+        interval[begin] = np.diff(time_ms[begin : begin + size]).mean()
+        kind[begin] = "LFS"
+    stimuli = stimuli.assign(pulses=pulses, interval_ms=interval, kind=kind)
     return stimuli[keep].reset_index(drop=True)
 
 
@@ -371,13 +369,12 @@ def complete(stimuli: pd.DataFrame, *, n_sweeps: int) -> pd.DataFrame:
 
 
 def locate(recording: Recording, own: NDArray[np.int64], programmed: Programmed) -> Found:
-    """Stimuli of the sweeps `own`, which share one protocol: the programmed ones as the recording confirms
-    them.
+    """Stimuli of the sweeps `own`, of one protocol: programmed ones as the recording confirms them.
 
     Of the digital and the analogue pulses, those count that an artefact confirms; the digital ones when both
-    or none are. All are moved by the lag of the artefact when that is at most 1 ms. One pulse that is
-    followed by equal artefacts at equal intervals has started a train, which is then taken. Without any
-    programmed pulse artefacts serve alone.
+    or none are. All are moved by the lag of the artefact when that is at most 1 ms (1.5 ms for the largest
+    jump of the sweep). One pulse that is followed by equal artefacts at equal intervals has started a train,
+    which is then taken. Without any programmed pulse artefacts serve alone.
     """
     notes, rate_hz = list(programmed.warnings), recording.rate_hz
     sample = own[np.unique(np.linspace(0, len(own) - 1, _SAMPLED).astype(int))]
@@ -448,8 +445,7 @@ class _Steps(NamedTuple):
         some = size.ravel()[:: size.size // 30_000 + 1]
         middle = np.median(some)
         spread = np.median(np.abs(some - middle))
-        # With a coarse converter most steps are equal and their spread is zero; the bulk still tells the
-        # noise.
+        # With a coarse converter most steps are equal and their spread is zero; the bulk still tells.
         bulk = np.sort(some)[: int(0.9 * len(some)) + 1]
         limit = max(
             middle + 12 * spread, 6 * float(np.sqrt(np.mean(bulk**2))), 3 * some[some > 0].min(initial=np.inf)
@@ -485,8 +481,7 @@ def _jumps(above: Any, size: Any, signed: Any, course: tuple[Any, Any] | None, r
             path = course[1][max(0, at - 1) : at + int(1.5e-3 * rate_hz) + 1]
             # A step goes to its new level and stays; an artefact comes back.
             fast[i] &= abs(path.sum()) < 0.8 * np.abs(path).sum()
-    keep = fast
-    return _Jumps(above[begins][keep] + 1, largest[keep], np.sign(signed[begins])[keep])
+    return _Jumps(above[begins][fast] + 1, largest[fast], np.sign(signed[begins])[fast])
 
 
 def _run(flags: NDArray[np.bool_], at: int) -> int:
@@ -531,20 +526,16 @@ def _lag(
     rate_hz = recording.rate_hz
     sweep = own[pulses.sweep]
     of_sample = np.flatnonzero(np.isin(sweep, sample))
-    of_sample = (
-        of_sample[np.unique(np.linspace(0, len(of_sample) - 1, 256).astype(int))]
-        if len(of_sample)
-        else of_sample
-    )
+    if not len(of_sample):
+        return None
+    of_sample = of_sample[np.unique(np.linspace(0, len(of_sample) - 1, 256).astype(int))]
     before, after = int(np.ceil(1e-3 * rate_hz)), int(np.ceil(2e-3 * rate_hz))
     windows = recording.segments_mV(sweep[of_sample], pulses.point[of_sample] - before, before + after)
-    whole = ~np.isnan(windows).all(axis=0)
     steps_here = np.abs(np.diff(windows, axis=1))
     known = ~np.isnan(steps_here).any(axis=0)
-    if not len(of_sample) or not known.any() or not whole.any():
-        return None
     size = np.zeros(steps_here.shape[1])
-    size[known] = np.median(steps_here[:, known], axis=0)
+    if known.any():
+        size[known] = np.median(steps_here[:, known], axis=0)
     lags = np.arange(len(size)) + 1 - before
     lag_ms = lags / rate_hz * 1e3
     reach = (lag_ms >= _LAG_MS[0]) & (lag_ms <= _LAG_MS[1])

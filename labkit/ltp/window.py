@@ -290,6 +290,9 @@ def fit_template(
         smooth = lowpass(blank(up, time_ms, end_ms=blank_ms), rate_hz=rate_hz, corner_hz=lowpass_hz)
         shape = _rise(smooth, time_ms, window_ms, blank_ms, noise_mV)
     window = tuple(float(x) for x in (window_ms or shape["rise"]))
+    # A volley lasts 0.5 ms: the corner that suits the fEPSP would take most of it away.
+    clean = up if fitted is None else subtract_tail(up[None], time_ms, fitted)[0]
+    sharp = lowpass(blank(clean, time_ms, end_ms=blank_ms), rate_hz=rate_hz, corner_hz=4 * lowpass_hz)
     width = window[1] - window[0]
     room = volley_ms or (blank_ms, min(shape["rise"][0], window[0]))
     return Template(
@@ -302,7 +305,7 @@ def fit_template(
         blank_ms=blank_ms,
         tail=fitted,
         # The volley is negative whichever way the fEPSP goes.
-        volley_ms=_volley(-polarity * smooth, time_ms, room),
+        volley_ms=_volley(-polarity * sharp, time_ms, room),
         clear=shape["amplitude"] > 5 * noise_mV,
     )
 

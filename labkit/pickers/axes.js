@@ -67,7 +67,7 @@ export function stretched([a, b], byStart, byEnd, [low, high], least) {
 export function ticks(low, high, wanted) {
   const rough = (high - low) / Math.max(1, wanted);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((m) => m * power >= rough * 0.999) * power;
+  const step = [1, 2, 5, 10].find((m) => m * power >= rough * 0.75) * power;
   const values = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) values.push(k * step);
   return { values, decimals: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };

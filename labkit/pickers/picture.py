@@ -1,4 +1,4 @@
-"""The static picture of a study's windows: small plots side by side, for reports and for readers without a live kernel."""
+"""The static picture of a study's windows: small plots side by side, for reports."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Panel:
 def window_grid(panels: Sequence[Panel], *, width: int = 1000) -> tuple[bytes, tuple[int, int]]:
     """Draw all panels as one PNG.
 
-    Time is the same in every plot; the height of each is its own, with a bar of so many mV beside it, since windows are
-    judged by the shape of the response.
+    Time is the same in every plot; the height of each is its own, with a bar of so many mV beside it, since
+    windows are judged by the shape of the response.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def window_grid(panels: Sequence[Panel], *, width: int = 1000) -> tuple[bytes, t
     )
     file = io.BytesIO()
     canvas.draw()
-    # Few colours are in use: a palette looks the same at a third of the size, and this method keeps the rare ones.
+    # Few colours are in use: a palette looks the same at a third of the size.
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
     image.quantize(255, method=Image.Quantize.FASTOCTREE).save(file, format="png", optimize=True)
     return file.getvalue(), (width, height)

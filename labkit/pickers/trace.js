@@ -4,9 +4,9 @@
 // Python as one message with a number; Python answers with the state of every trace and the number it has dealt with.
 // Until the answer to the last message is here, the windows shown are this page's own, so an old echo never undoes a drag.
 
-import { fitLine, interval, nearest, shifted, stretched, tell, zoomed } from "./axes.js";
+import { fitLine, interval, nearest, shifted, stretched, tell } from "./axes.js";
 import { build, make, markOf } from "./trace_page.js";
-import { EDGE, paintTrace, readColours } from "./trace_plot.js";
+import { EDGE, View, paintTrace, readColours } from "./trace_plot.js";
 
 let views = 0;
 
@@ -22,18 +22,16 @@ class TraceView {
     this.told = this.windows.map((window) => [...window]);
     const todo = this.marks.findIndex((mark) => mark.status === "proposed" || mark.status === "moved");
     this.current = Math.max(0, todo);
-    this.x = null; // the times in view; null is the whole view
-    this.y = null;
+    this.view = new View(Math.max(20, ...this.items.map((item) => 4 * item.proposal[1])));
     this.drag = null;
     this.hover = null;
-    this.size = [0, 0];
     el.append(make("div", { class: "lk-box" }, this.part.root));
     this.fillList();
     this.listen();
     this.show(this.current, { silent: true });
   }
 
-  // -- which trace, which view
+  // -- which trace
 
   get item() {
     return this.items[this.current];
@@ -47,36 +45,10 @@ class TraceView {
     this.windows[this.current] = value;
   }
 
-  /** Time range of the whole view: the response, not the rest of a long sweep; the same for every trace. */
-  home() {
-    const { t } = this.item;
-    this.latest ??= Math.max(20, ...this.items.map((item) => 4 * item.proposal[1]));
-    return [Math.max(t[0], -2), Math.min(t[t.length - 1], this.latest)];
-  }
-
-  /** Values of the traces in the whole view, leaving out what is blanked. */
-  homeY() {
-    const { t, traces, blank } = this.item;
-    const [from, to] = this.home();
-    let low = Infinity;
-    let high = -Infinity;
-    for (const y of traces) {
-      for (let i = 0; i < t.length; i++) {
-        if (t[i] < from || t[i] > to || (blank && t[i] >= blank[0] && t[i] <= blank[1])) continue;
-        if (y[i] < low) low = y[i];
-        if (y[i] > high) high = y[i];
-      }
-    }
-    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [-1, 1];
-    const margin = 0.07 * (high - low);
-    return [low - margin, high + margin];
-  }
-
   show(index, { silent = false } = {}) {
     this.commit();
     this.current = Math.max(0, Math.min(this.items.length - 1, index));
-    this.y = null;
-    if (this.x && (this.x[1] > this.item.t[this.item.t.length - 1] || this.x[0] < this.item.t[0])) this.x = null;
+    this.view.take(this.item);
     this.hover = null;
     this.closeForm();
     const { part, item } = this;
@@ -197,54 +169,22 @@ class TraceView {
     this.draw();
   }
 
-  limits() {
-    const { t } = this.item;
-    return [t[0], t[t.length - 1]];
-  }
-
   shift(samples) {
-    this.window = shifted(this.window, samples * interval(this.item.t), this.limits());
+    this.window = shifted(this.window, samples * interval(this.item.t), this.view.limits());
     this.draw();
   }
 
   stretch(start, end) {
     const dt = interval(this.item.t);
-    this.window = stretched(this.window, start * dt, end * dt, this.limits(), 2 * dt);
+    this.window = stretched(this.window, start * dt, end * dt, this.view.limits(), 2 * dt);
     this.draw();
   }
 
-  zoom(factor, at = null, axes = "xy") {
-    const { x, y } = this.range();
-    const [px, py] = at ?? [(this.window[0] + this.window[1]) / 2, this.middle()];
-    const whole = this.limits();
-    if (axes.includes("x")) this.x = zoomed(x, px, factor, whole, 8 * interval(this.item.t));
-    if (axes.includes("y")) {
-      const [low, high] = this.homeY();
-      const span = high - low;
-      this.y = zoomed(y, py, factor, [low - 4 * span, high + 4 * span], span / 200);
-    }
-    this.draw();
-  }
-
-  pan(dx, dy) {
-    const { x, y } = this.range();
-    if (dx) this.x = shifted(x, dx * (x[1] - x[0]), this.limits());
-    if (dy) this.y = y.map((value) => value + dy * (y[1] - y[0]));
-    this.draw();
-  }
-
-  whole() {
-    this.x = this.y = null;
-    this.draw();
-  }
-
-  range() {
-    return { x: this.x ?? this.home(), y: this.y ?? this.homeY() };
-  }
-
+  /** Time and value in the middle of the window. */
   middle() {
+    const time = (this.window[0] + this.window[1]) / 2;
     const line = fitLine(this.item.t, this.item.traces[0], this.window);
-    return line.intercept + (line.slope * (this.window[0] + this.window[1])) / 2;
+    return [time, Number.isFinite(line.slope) ? line.intercept + line.slope * time : 0];
   }
 
   key(event) {
@@ -286,14 +226,14 @@ class TraceView {
       u: () => this.undo(),
       r: () => this.reset(),
       0: () => this.reset(),
-      "+": () => this.zoom(1.25),
-      "=": () => this.zoom(1.25),
-      "-": () => this.zoom(0.8),
-      a: () => this.pan(-0.1, 0),
-      d: () => this.pan(0.1, 0),
-      w: () => this.pan(0, 0.1),
-      s: () => this.pan(0, -0.1),
-      f: () => this.whole(),
+      "+": () => this.view.zoom(1.25, this.middle()),
+      "=": () => this.view.zoom(1.25, this.middle()),
+      "-": () => this.view.zoom(0.8, this.middle()),
+      a: () => this.view.pan(-0.1, 0),
+      d: () => this.view.pan(0.1, 0),
+      w: () => this.view.pan(0, 0.1),
+      s: () => this.view.pan(0, -0.1),
+      f: () => this.view.whole(),
       Escape: () => this.dropDrag(),
     };
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -302,12 +242,13 @@ class TraceView {
     event.preventDefault();
     event.stopPropagation();
     done();
+    this.draw();
   }
 
   /** The numbers typed below the trace become the window. */
   typed() {
     const { from, to } = this.part;
-    const [low, high] = this.limits();
+    const [low, high] = this.view.limits();
     // An edge whose number was left alone keeps its digits beyond the ones shown.
     const window = [from, to].map((field, k) => (field.value === field.dataset.shown ? this.window[k] : field.valueAsNumber));
     const least = 2 * interval(this.item.t) * (1 - 1e-6);
@@ -345,7 +286,10 @@ class TraceView {
       this.hover = null;
       this.draw();
     });
-    on(part.plot, "dblclick", () => this.whole());
+    on(part.plot, "dblclick", () => {
+      this.view.whole();
+      this.draw();
+    });
     on(part.plot, "wheel", (event) => this.wheel(event), { passive: false });
     on(list, "click", (event) => {
       const row = event.target.closest("[role=option]");
@@ -382,8 +326,8 @@ class TraceView {
   touched(event) {
     const [px, py] = this.pixel(event);
     if (px < EDGE.left) return "y axis";
-    if (py > this.size[1] - EDGE.bottom) return "x axis";
-    const time = this.time(px);
+    if (py > this.view.size[1] - EDGE.bottom) return "x axis";
+    const time = this.view.time(px);
     return time >= this.window[0] && time <= this.window[1] ? "window" : "view";
   }
 
@@ -392,23 +336,13 @@ class TraceView {
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
-  time(px) {
-    const { x } = this.range();
-    return x[0] + ((px - EDGE.left) / (this.size[0] - EDGE.left - EDGE.right)) * (x[1] - x[0]);
-  }
-
-  value(py) {
-    const { y } = this.range();
-    return y[1] - ((py - EDGE.top) / (this.size[1] - EDGE.top - EDGE.bottom)) * (y[1] - y[0]);
-  }
-
   grab(event, what) {
     if (event.button !== 0) return;
     event.preventDefault();
     const { canvas, plot, start, end } = this.part;
     ({ start, end }[what] ?? canvas).focus({ preventScroll: true });
     plot.setPointerCapture(event.pointerId);
-    this.drag = { what, at: this.pixel(event), window: [...this.window], range: this.range(), index: this.current };
+    this.drag = { what, at: this.pixel(event), window: [...this.window], range: this.view.range() };
     this.point(event);
   }
 
@@ -422,19 +356,16 @@ class TraceView {
       return this.draw();
     }
     const { t } = this.item;
-    const { x, y } = drag.range;
-    const dx = ((px - drag.at[0]) / (this.size[0] - EDGE.left - EDGE.right)) * (x[1] - x[0]);
-    const dy = ((py - drag.at[1]) / (this.size[1] - EDGE.top - EDGE.bottom)) * (y[1] - y[0]);
+    const { x } = drag.range;
+    const [partX, partY] = [0, 1].map((k) => ([px, py][k] - drag.at[k]) / this.view.inner[k]);
+    const dx = partX * (x[1] - x[0]);
     const dt = interval(t);
     const [a, b] = drag.window;
     if (px === drag.at[0] && py === drag.at[1]) return this.draw();
-    if (drag.what === "window") this.window = shifted(drag.window, Math.round(dx / dt) * dt, this.limits());
-    else if (drag.what === "start") this.window = stretched(drag.window, t[nearest(t, a + dx)] - a, 0, this.limits(), 2 * dt);
-    else if (drag.what === "end") this.window = stretched(drag.window, 0, t[nearest(t, b + dx)] - b, this.limits(), 2 * dt);
-    else {
-      if (drag.what !== "y axis") this.x = shifted(x, -dx, this.limits());
-      if (drag.what !== "x axis") this.y = y.map((value) => value + dy);
-    }
+    if (drag.what === "window") this.window = shifted(drag.window, Math.round(dx / dt) * dt, this.view.limits());
+    else if (drag.what === "start") this.window = stretched(drag.window, t[nearest(t, a + dx)] - a, 0, this.view.limits(), 2 * dt);
+    else if (drag.what === "end") this.window = stretched(drag.window, 0, t[nearest(t, b + dx)] - b, this.view.limits(), 2 * dt);
+    else this.view.pan(drag.what === "y axis" ? 0 : -partX, drag.what === "x axis" ? 0 : partY, drag.range);
     part.canvas.style.cursor = "grabbing";
     this.draw();
   }
@@ -469,7 +400,8 @@ class TraceView {
     const [px, py] = this.pixel(event);
     const axes = { "x axis": "x", "y axis": "y" }[this.touched(event)] ?? "xy";
     const step = event.deltaMode ? event.deltaY * 30 : event.deltaY;
-    this.zoom(Math.exp(-Math.max(-300, Math.min(300, step)) / 500), [this.time(px), this.value(py)], axes);
+    this.view.zoom(Math.exp(-Math.max(-300, Math.min(300, step)) / 500), [this.view.time(px), this.view.value(py)], axes);
+    this.draw();
   }
 
   // -- words
@@ -548,7 +480,7 @@ class TraceView {
   }
 
   paint() {
-    const { part, item } = this;
+    const { part, item, view, window } = this;
     const { canvas } = part;
     const width = part.plot.clientWidth;
     if (!width) return;
@@ -559,31 +491,26 @@ class TraceView {
       canvas.height = Math.round(height * ratio);
       canvas.style.height = `${height}px`;
     }
-    this.size = [width, height];
+    view.size = [width, height];
     this.colours ??= readColours(part.root);
-    const range = this.range();
-    const inner = [width - EDGE.left - EDGE.right, height - EDGE.top - EDGE.bottom];
-    const at = {
-      x: (time) => EDGE.left + ((time - range.x[0]) / (range.x[1] - range.x[0])) * inner[0],
-      y: (value) => EDGE.top + ((range.y[1] - value) / (range.y[1] - range.y[0])) * inner[1],
-    };
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const lines = item.traces.map((trace) => fitLine(item.t, trace, this.window));
+    const lines = item.traces.map((trace) => fitLine(item.t, trace, window));
     const excluded = this.marks[this.current].status === "excluded";
-    paintTrace(pen, { size: this.size, inner, range, at, item, window: this.window, lines, hover: this.drag ? null : this.hover, colours: this.colours, excluded });
-    this.fillWindow(at, inner, lines);
+    paintTrace(pen, view, { window, lines, hover: this.drag ? null : this.hover, colours: this.colours, excluded });
+    this.fillWindow(lines);
   }
 
   /** Everything outside the canvas that follows the window. */
-  fillWindow(at, inner, lines) {
-    const { part, item } = this;
+  fillWindow(lines) {
+    const { part, item, view } = this;
     const [a, b] = this.window;
-    const [low, high] = this.limits();
-    const place = { start: [at.x(a) - 10, 13, a, low, b], end: [at.x(b) - 3, 13, b, a, high] };
+    const { inner } = view;
+    const [low, high] = view.limits();
+    const place = { start: [view.px(a) - 10, 13, a, low, b], end: [view.px(b) - 3, 13, b, a, high] };
     for (const [name, [left, wide, now, least, most]] of Object.entries(place)) {
       const node = part[name];
-      const seen = left + 10 >= EDGE.left && left <= EDGE.left + inner[0];
+      const seen = left + 10 >= EDGE.left && left + 3 <= EDGE.left + inner[0];
       node.style.display = seen ? "" : "none";
       node.style.cssText += `;left:${left}px;width:${wide}px;top:${EDGE.top}px;height:${inner[1]}px`;
       const state = { "aria-valuenow": now.toFixed(3), "aria-valuemin": least.toFixed(3), "aria-valuemax": most.toFixed(3), "aria-valuetext": `${now.toFixed(2)} ms` };

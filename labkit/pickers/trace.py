@@ -1,8 +1,8 @@
 """The trace picker: the slope window of every trace of a study, confirmed or moved by a person.
 
-N traces (recordings x pathways), n samples each, L labels (such as *baseline* and *after induction*). What is only looked
-at (zoom, a drag in progress, which trace is open) stays in the browser. A finished step arrives here as one message, is
-applied by the same methods that a script calls, and is answered with the state of all N traces.
+What is only looked at (zoom, a drag in progress, which trace is open) stays in the browser. A finished step
+arrives here as one message, is applied by the same methods that a script calls, and is answered with the state
+of all traces.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HERE = Path(__file__).parent
 
 
 def _one_module(*names: str) -> str:
-    """Scripts joined into the one module that a widget can be; what they import from each other is then at hand."""
+    """Scripts joined into the one module that a widget can be, without their imports from each other."""
     text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return re.sub(r'^import \{[^}]*\} from "\./[^"]*";\n', "", text, flags=re.MULTILINE)
 
@@ -65,8 +65,8 @@ class TracePicker(anywidget.AnyWidget):
     by
         Who picks; default: ``LABKIT_USER`` or the login name.
     pick_name, exclude_name
-        Names of the two picks in the picks file; ``{pathway}`` and ``{code}`` are filled in. Without ``{pathway}``
-        an exclusion holds for all pathways of the recording.
+        Names of the two picks in the picks file; ``{pathway}`` and ``{code}`` are filled in. Without
+        ``{pathway}`` an exclusion holds for all pathways of the recording.
 
     Raises
     ------
@@ -136,8 +136,8 @@ class TracePicker(anywidget.AnyWidget):
         Parameters
         ----------
         strict
-            Refuse proposals that nobody has confirmed, those of excluded traces apart. Default: the environment
-            variable ``LABKIT_STRICT``.
+            Refuse proposals that nobody has confirmed, those of excluded traces apart. Default: the
+            environment variable ``LABKIT_STRICT``.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class TracePicker(anywidget.AnyWidget):
                 named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
                 raise PickError(
                     f"{len(missing)} of {len(self._traced)} windows are confirmed by nobody ({named})",
-                    todo="open the notebook and confirm them, or run without strict mode to accept the proposals",
+                    todo="open the notebook and confirm them, or accept the proposals without strict mode",
                 )
         return {(item.code, item.pathway): self._kept(i) for i, item in enumerate(self._traced)}
 
@@ -176,8 +176,8 @@ class TracePicker(anywidget.AnyWidget):
     def confirm(self, index: int) -> None:
         """Store the window of trace `index` (from 0, in the order shown) as it stands, moved or not.
 
-        Its origin is *confirmed* when it is the proposal, else *changed*. A stored window that did not move is kept
-        as it is.
+        Its origin is *confirmed* when it is the proposal, else *changed*. A stored window that did not move
+        stays as it is.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class TracePicker(anywidget.AnyWidget):
             self._do(index, lambda i, mark: self._store_exclusion(i, "", "confirmed"))
 
     def undo(self) -> int | None:
-        """Take the last step of this session back and give the index of its trace; None when there is none left."""
+        """Take the last step of this session back; its trace's index, or None when there is none left."""
         if not self._steps:
             return None
         index, before = self._steps[-1]
@@ -228,7 +228,7 @@ class TracePicker(anywidget.AnyWidget):
     # -- how it looks
 
     def __repr__(self) -> str:
-        origins = [mark.reason and "excluded" or _origin(mark) for mark in self._marks]
+        origins = ["excluded" if mark.reason else _origin(mark) for mark in self._marks]
         count = {origin: origins.count(origin) for origin in ("confirmed", "changed", "proposed", "excluded")}
         said = ", ".join(f"{n} {origin}" for origin, n in count.items() if n or origin != "excluded")
         n = len(origins)
@@ -240,7 +240,7 @@ class TracePicker(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         data["image/png"] = base64.b64encode(png).decode("ascii")
         labels = dict.fromkeys(label for item in self._traced for label in item.traces_mV)
-        alt = f"{self!r}. One small plot each, with the mean traces ({', '.join(labels)}) and the slope window shaded."
+        alt = f"{self!r}. One small plot each: mean traces ({', '.join(labels)}), slope window shaded."
         if len(self._traced) <= 12:
             told = [
                 f"{item.name} {a:.2f} to {b:.2f} ms"
@@ -263,9 +263,10 @@ class TracePicker(anywidget.AnyWidget):
         item = self._traced[index]
         window = mark.draft or self._kept(index)
         if mark.stored is None or mark.draft is not None:
+            origin = "confirmed" if window == item.proposal_ms else "changed"
             mark.stored = picks.save(
                 item.files, self._names[index], list(window), kind="window", unit="ms",
-                origin="confirmed" if window == item.proposal_ms else "changed", by=self._by, blind=self._blind,
+                origin=origin, by=self._by, blind=self._blind,
             )  # fmt: skip
             mark.fresh = True
         mark.draft, mark.problem = None, ""
@@ -282,11 +283,9 @@ class TracePicker(anywidget.AnyWidget):
             self._marks[other].exclusion = pick
 
     def _sharing(self, index: int) -> list[int]:
-        """Traces that the exclusion of this one holds for: itself, and the other pathways of its recording."""
+        """Traces that the exclusion of this one holds for: it and the other pathways of its recording."""
         own = (self._traced[index].files, self._exclude_names[index])
-        return [
-            i for i, name in enumerate(self._exclude_names) if (self._traced[i].files, name) == own
-        ]  # fmt: skip
+        return [i for i, name in enumerate(self._exclude_names) if (self._traced[i].files, name) == own]
 
     def _put_back(self, index: int, name: str, pick: picks.Pick | None) -> None:
         files = self._traced[index].files
@@ -407,7 +406,7 @@ class TracePicker(anywidget.AnyWidget):
             self._state = self._snapshot(**answer)
 
     def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        """Apply one message of the browser and answer it; whatever it holds, nothing is raised and nothing is lost."""
+        """Apply one message of the browser and answer it; whatever it holds, nothing is raised or lost."""
         message = message if isinstance(message, dict) else {}
         error, show = "", None
         self._answering = True

@@ -1,9 +1,101 @@
 // The canvas of the trace picker: axes, blanked region, window, traces, lines through the window, cross-hair.
 
-import { nearest, tell, ticks } from "./axes.js";
+import { interval, nearest, shifted, tell, ticks, zoomed } from "./axes.js";
 
 /** Room for the axes around the plot, in CSS pixels. */
 export const EDGE = { left: 62, right: 14, top: 12, bottom: 42 };
+
+/** Which part of a trace is in view, and where it lies on the canvas. */
+export class View {
+  /** `latest` is the end of the whole view in ms: the same for every trace, past the response, not the rest of a sweep. */
+  constructor(latest) {
+    this.latest = latest;
+    this.size = [0, 0];
+    this.x = null; // times in view; null is the whole view
+    this.y = null;
+  }
+
+  /** Turn to another trace: the times in view stay, the values fit the new trace. */
+  take(item) {
+    this.item = item;
+    this.y = null;
+    const [low, high] = this.limits();
+    if (this.x && (this.x[0] < low || this.x[1] > high)) this.x = null;
+    this.home = [Math.max(low, -2), Math.min(high, this.latest)];
+    this.homeY = this.fitted();
+  }
+
+  /** Range of the values in the whole view, leaving out what is blanked. */
+  fitted() {
+    const { t, traces, blank } = this.item;
+    let [low, high] = [Infinity, -Infinity];
+    for (const y of traces) {
+      for (let i = 0; i < t.length; i++) {
+        if (t[i] < this.home[0] || t[i] > this.home[1] || (blank && t[i] >= blank[0] && t[i] <= blank[1])) continue;
+        if (y[i] < low) low = y[i];
+        if (y[i] > high) high = y[i];
+      }
+    }
+    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [-1, 1];
+    const margin = 0.07 * (high - low);
+    return [low - margin, high + margin];
+  }
+
+  limits() {
+    const { t } = this.item;
+    return [t[0], t[t.length - 1]];
+  }
+
+  range() {
+    return { x: this.x ?? this.home, y: this.y ?? this.homeY };
+  }
+
+  /** Width and height of the plot without its axes. */
+  get inner() {
+    return [this.size[0] - EDGE.left - EDGE.right, this.size[1] - EDGE.top - EDGE.bottom];
+  }
+
+  /** Magnify about a point given as time and value. */
+  zoom(factor, [time, value], axes = "xy") {
+    const { x, y } = this.range();
+    if (axes.includes("x")) this.x = zoomed(x, time, factor, this.limits(), 8 * interval(this.item.t));
+    if (axes.includes("y")) {
+      const [low, high] = this.homeY;
+      const span = high - low;
+      this.y = zoomed(y, value, factor, [low - 4 * span, high + 4 * span], span / 200);
+    }
+  }
+
+  /** Move by parts of what is in view, starting from `range`. */
+  pan(dx, dy, { x, y } = this.range()) {
+    if (dx) this.x = shifted(x, dx * (x[1] - x[0]), this.limits());
+    if (dy) this.y = y.map((value) => value + dy * (y[1] - y[0]));
+  }
+
+  whole() {
+    this.x = this.y = null;
+  }
+
+  time(px) {
+    const { x } = this.range();
+    return x[0] + ((px - EDGE.left) / this.inner[0]) * (x[1] - x[0]);
+  }
+
+  value(py) {
+    const { y } = this.range();
+    return y[1] - ((py - EDGE.top) / this.inner[1]) * (y[1] - y[0]);
+  }
+
+  px(time) {
+    const { x } = this.range();
+    return EDGE.left + ((time - x[0]) / (x[1] - x[0])) * this.inner[0];
+  }
+
+  py(value) {
+    const { y } = this.range();
+    return EDGE.top + ((y[1] - value) / (y[1] - y[0])) * this.inner[1];
+  }
+}
 
 /** Colours of the page's theme; the picker's own ones differ between dark and light ground. */
 export function readColours(root) {
@@ -24,7 +116,10 @@ export function readColours(root) {
 }
 
 /** The canvas: axes, blanked region, window, traces, lines through the window, cross-hair. */
-export function paintTrace(pen, { size, inner, range, at, item, window, lines, hover, colours, excluded }) {
+export function paintTrace(pen, view, { window, lines, hover, colours, excluded }) {
+  const { item, size, inner } = view;
+  const range = view.range();
+  const at = { x: (time) => view.px(time), y: (value) => view.py(value) };
   const [width, height] = size;
   const [left, top] = [EDGE.left, EDGE.top];
   const [right, bottom] = [left + inner[0], top + inner[1]];

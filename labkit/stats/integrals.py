@@ -98,9 +98,11 @@ def _critical(exceeds: Callable[[float], float], alpha: float, df: float, *, com
 def _spread_nodes(df: float, furthest: float) -> Nodes:
     """Nodes of s, and weights times its density; beyond `furthest` the exceedance is below 1e-40."""
     low, high = np.sqrt(stats.chi2.ppf([1e-40, 1 - 1e-16], df) / df)
+    # Below the least likely s all is exceeded with a probability under 1e-40, however it is integrated.
     high = min(high, furthest)
+    low = low if low < high else high / 2
     # In the fourth root of s the density is smooth at 0 for a fractional df too.
-    root, weight = _nodes(160, min(low, high / 2) ** 0.25, high**0.25)
+    root, weight = _nodes(160, low**0.25, high**0.25)
     s = root**4
     log_density = (
         np.log(2) + df / 2 * np.log(df / 2) - special.gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2

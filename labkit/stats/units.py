@@ -119,7 +119,7 @@ def experimental_units(
     names, ordered = _order(table[group], rows, order)
     reason = pd.Series("", index=rows.index, dtype=object)
     if order is not None:
-        reason[~rows["group"].isin(names)] = "group left out by order"
+        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
     reason[rows["value"].isna() & (reason == "")] = "value missing"
     if excluded is not None and excluded in table.columns:
         said = [_label(x) for x in table[excluded]]

@@ -150,9 +150,7 @@ def cautions(samples: Checked, *, unit: str = "unit", ranks: bool = False) -> tu
     if single:
         rest = still([name for name in samples if name not in single])
         lean = f", and contrasts lean on the variance of the other groups; {rest} without that assumption"
-        said.append(
-            f"{_groups(single, start=True)} a single {unit}: no SD and no CI{'' if ranks else lean}."
-        )
+        said.append(f"{_groups(single, start=True)} a single {unit}: no SD and no CI{'' if ranks else lean}.")
     same = [name for name, values in samples.items() if values.size > 1 and constant(values)]
     if same:
         rest = still([name for name in samples if name not in same])

@@ -160,7 +160,8 @@ def _contrasts(c: Comparison, percent: str) -> str:
             and np.isfinite(g.loc[row["group"], "value"])
         ):
             size = g.loc[row["group"]]
-            text += f", g = {number(size['value'], like=1.0)} {interval(size['ci_low'], size['ci_high'], like=1.0)}"
+            bounds = interval(size["ci_low"], size["ci_high"], like=1.0)
+            text += f", g = {number(size['value'], like=1.0)} {bounds}"
         said.append(text)
     return "; ".join(said)
 
