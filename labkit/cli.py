@@ -62,6 +62,10 @@ def _check(options: argparse.Namespace) -> int:
 
     path = _study(options)
     problems = check(path)
+    if not problems:
+        from labkit import ltp
+
+        problems = ltp.amiss(open_study(path).recordings)
     if problems:
         for problem in problems:
             _say(problem)

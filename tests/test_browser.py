@@ -219,8 +219,11 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         page.locator(".lk-pill", has_text="excluded: baseline drift").wait_for()
         assert wait_for_pick(tmp_path, "exclude", "rec01.abf").value == "baseline drift"
 
-        # JupyterLab's own keys (x cuts a cell, 0 0 restarts the kernel) stayed out of it
+        # JupyterLab's own keys (x cuts a cell, 0 0 restarts the kernel) stayed out of it, Ctrl S did not
         assert page.locator(".jp-Notebook .jp-CodeCell").count() == 1
+        assert page.evaluate("() => jupyterapp.shell.currentWidget.context.model.dirty")
+        page.keyboard.press("Control+s")
+        page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
 
         # after a reload the picks are still shown
         page.reload()

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import types
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import labkit
 from labkit.cli import main
+from labkit.demo.abf import stimulus, write_abf2
 from labkit.errors import RecordingError, StudyError
 
 RIGHT = {
@@ -28,8 +31,12 @@ def study(tmp_path):
     folder.mkdir()
     for name, text in RIGHT.items():
         (folder / name).write_text(text)
-    for name in "abcd":
-        (folder / f"{name}.abf").touch()
+    trace = np.where(np.arange(400) >= 50, -np.exp(-np.arange(400) / 80), 0) * np.ones((4, 1))
+    for minute, name in enumerate("abcd"):
+        write_abf2(
+            folder / f"{name}.abf", trace, rate_hz=10_000, start_s=np.arange(4) * 15.0, tags=[(20.0, "HFS")],
+            epochs=stimulus(400, 50), recorded_at=datetime(2026, 1, 1, 12, minute),
+        )  # fmt: skip
     return folder
 
 
@@ -86,6 +93,24 @@ def test_check_says_every_problem_and_how_many(study, capsys):
         "write 'vehicle' if that is meant.\n"
         f"2 problems in {study}\n"
     )
+
+
+def test_check_opens_every_recording(study, capsys):
+    (study / "a.abf").write_bytes((study / "a.abf").read_bytes()[:700])
+    quiet = np.zeros((2, 400))
+    write_abf2(study / "b.abf", quiet, rate_hz=10_000, start_s=[0, 15], unit="pA")
+    write_abf2(study / "d.abf", quiet, rate_hz=10_000, start_s=[0, 15], epochs=stimulus(400, 50))
+    (study / "recordings.csv").write_text(
+        "files,animal,slice,control_pathway\na.abf,a1,1,\nb.abf,a2,1,\nd.abf,a2,2,S1\n"
+    )
+    assert main(["check", str(study)]) == 1
+    err = capsys.readouterr().err
+    assert "a.abf: the file is truncated" in err
+    assert "b.abf: channel IN 0 is in pA; expected a voltage; name the right channel" in err
+    assert "b.abf: no stimulus was found in any sweep" in err
+    assert "d.abf: control_pathway is 'S1'; expected a pathway of the recording (S0)" in err
+    assert "d.abf: neither the file nor the sheet says when LTP was induced" in err
+    assert err.endswith(f"\n5 problems in {study}\n")
 
 
 def test_check_counts_one_problem_as_one(study, capsys):

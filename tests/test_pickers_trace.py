@@ -1,4 +1,4 @@
-"""The trace picker without a browser: picks, messages, storing, the static picture, and the script's maths."""
+"""The trace picker without a browser: picks, messages, storing, the static picture, the script's maths."""
 
 from __future__ import annotations
 

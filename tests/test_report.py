@@ -37,7 +37,8 @@ FIRST = [
     ("parameters", PARAMETERS),
     (
         "code",
-        "import os, sys, warnings\nfrom labkit import open_study, report\nfrom IPython.display import display\n"
+        "import os, sys, warnings\nfrom IPython.display import display\n"
+        "from labkit import open_study, report\n"
         "lab = open_study(study)\n"
         "warnings.warn('The unit was taken as mV.')\nwarnings.warn('old', DeprecationWarning)\n"
         "print('chatter', file=sys.stderr)\n"
@@ -285,7 +286,7 @@ def test_user_mistake_comes_out_as_its_sentence_and_stops_the_others(made, study
 
 
 def test_bug_comes_out_with_the_end_of_its_traceback(study, tmp_path):
-    code = "from labkit.errors import DataError\nclass DataError(Exception): pass\nraise DataError('no numeric types')"
+    code = "class DataError(Exception): pass\nraise DataError('no numeric types')"
     notebook(tmp_path / "01_ltp.ipynb", [("parameters", PARAMETERS), ("code", "1"), ("code", code)])
     with pytest.raises(report.NotebookError) as caught:
         report.run(study, notebooks_dir=tmp_path, output=tmp_path / "out", progress=lambda line: None)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from labkit.stats.integrals import critical_many_to_one, critical_range, many_to_one_exceeds, range_exceeds
+from labkit.stats.integrals import (
+    critical_many_to_one,
+    critical_range,
+    many_to_one_exceeds,
+    noncentral_t_below,
+    range_exceeds,
+)
 
 DF = st.one_of(st.integers(1, 2000).map(float), st.floats(1, 30))
 
@@ -78,3 +84,22 @@ def test_a_control_far_smaller_than_the_groups_needs_more_nodes():
     truth = 1 - quad(inside, -9, 9, points=[-t, t], epsabs=1e-12, limit=400)[0]
     # With 1e7 degrees of freedom s is 1 to 2e-4, and P is that of normal variables to some 1e-8.
     assert many_to_one_exceeds(t, np.full(3, lam), df) == pytest.approx(truth, abs=1e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 300), st.floats(0, 2), DF)
+def test_the_noncentral_t_is_scipys_where_that_is_known(t, share, df):
+    theirs = stats.nct.cdf(t, df, t * share)
+    assume(np.isfinite(theirs))
+    # SciPy's own series is good to some 1e-12 in the body.
+    assert noncentral_t_below(t, df, t * share) == pytest.approx(theirs, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 1e4), st.floats(-0.5, 3))
+def test_the_noncentral_t_on_two_degrees_of_freedom_is_in_closed_form(t, share):
+    """s² is then exponential: P(T <= t) = Phi(-nc) + t / r exp(-nc² / r²) Phi(t nc / r), r² = t² + 2."""
+    nc, r = t * share, np.sqrt(t**2 + 2)
+    exact = stats.norm.cdf(-nc) + t / r * np.exp(-((nc / r) ** 2)) * stats.norm.cdf(t * nc / r)
+    # 160 nodes leave some 1e-12.
+    assert noncentral_t_below(t, 2, nc) == pytest.approx(exact, abs=1e-10)

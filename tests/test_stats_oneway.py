@@ -89,7 +89,7 @@ def test_assumptions_notice_what_they_test_for():
 def test_anova_splits_the_sum_of_squares(data):
     sizes = data.draw(st.lists(st.integers(2, 6), min_size=2, max_size=5))
     samples = {
-        str(i): [0.0, 1.0] + data.draw(st.lists(st.integers(-50, 50), min_size=n, max_size=n))
+        str(i): [0.0, 1.0, *data.draw(st.lists(st.integers(-50, 50), min_size=n, max_size=n))]
         for i, n in enumerate(sizes)
     }
     values = np.concatenate(list(samples.values()))

@@ -32,7 +32,7 @@ FINE = {"vehicle": [1.0, 2.0, 4.0], "low": [2.0, 3.0, 5.0], "high": [4.0, 6.0, 7
         (FINE | {"low": []}, "group 'low' has no values; .*: vehicle and high can still be compared"),
         (
             FINE | {"low": [1, np.nan]},
-            "group 'low' has values that are missing or infinite; .* without it, vehicle and high can still be",
+            "group 'low' has values that are missing or infinite; .* without it, vehicle and high can",
         ),
         (FINE | {"low": [1, np.inf]}, "group 'low' has values that are missing or infinite"),
         ({"vehicle": [1], "low": [2], "high": [4]}, "every group has a single value"),

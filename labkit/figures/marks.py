@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from matplotlib import rcParams
@@ -82,6 +83,7 @@ def points_per_unit(ax: Axes) -> tuple[float, float]:
     return box.width * width / (x1 - x0), box.height * height / (y1 - y0)
 
 
+@lru_cache(maxsize=1024)
 def text_width(text: str, size: float) -> float:
     """Width of the longest line of a text in points."""
     return max(TextPath((0, 0), line or " ", size=size).get_extents().width for line in text.split("\n"))
@@ -147,15 +149,19 @@ def _in_lines(text: str, lines: int) -> str:
 
 
 def _wrapped(name: str, size: float, width_pt: float) -> str:
-    for characters in range(max(len(name), 1), 0, -1):
-        text = textwrap.fill(name, characters, break_long_words=False)
-        if text_width(text, size) <= width_pt:
-            return text
-    return name
+    """A name broken at blanks into lines no wider than so many points, where its words allow that."""
+    lines: list[str] = []
+    for word in name.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width_pt:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
-def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float]) -> None:
-    """Exact P against control (the first group) in a strip above the axes.
+def against_control(ax: Axes, order: Sequence[str], control: str, p_values: Mapping[str, float]) -> None:
+    """Exact P of each group against control in a strip above the axes.
 
     Up to four comparisons get a bracket each; more stand in one row, or brackets would dwarf the data.
     """
@@ -169,18 +175,20 @@ def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float
         )  # fmt: skip
 
     if len(p_values) > 4:
-        write(0, "P v\ncontrol", 2)
+        write(at[control], "P v\ncontrol", 2)
         for name, p in p_values.items():
             write(at[name], p_text(p).removeprefix("= ").replace("< ", "<").replace("> ", ">"), 2)
         return
-    for level, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: at[item[0]])):
+    for level, (name, p) in enumerate(
+        sorted(p_values.items(), key=lambda item: abs(at[item[0]] - at[control]))
+    ):
         up = 3 + level * (size + 3.5)
         strip = offset_copy(ax.get_xaxis_transform(), fig=ax.figure, y=up, units="points")
         foot = offset_copy(ax.get_xaxis_transform(), fig=ax.figure, y=up - 2, units="points")
         line = {"color": "black", "clip_on": False, "scalex": False, "scaley": False}
-        ax.plot([0, at[name]], [1, 1], transform=strip, linewidth=0.6, **line)
+        ax.plot([at[control], at[name]], [1, 1], transform=strip, linewidth=0.6, **line)
         ax.plot(
-            [0, at[name]],
+            [at[control], at[name]],
             [1, 1],
             transform=foot,
             linestyle="",
@@ -189,7 +197,7 @@ def against_control(ax: Axes, order: Sequence[str], p_values: Mapping[str, float
             markeredgewidth=0.6,
             **line,
         )
-        write(at[name] / 2, f"P {p_text(p)}", up + 0.5)
+        write((at[control] + at[name]) / 2, f"P {p_text(p)}", up + 0.5)
 
 
 def legend_above(ax: Axes, names: Sequence[str], *, title: str, up_pt: float = 0.0) -> None:

@@ -118,11 +118,11 @@ def time_course(
 
 def dose_superplot(
     ax: Axes,
-    units: pd.DataFrame,
+    units: pd.DataFrame | None = None,
     subunits: pd.DataFrame | None = None,
     comparison: Comparison | None = None,
     *,
-    value: str = "potentiation_percent",
+    value: str | None = None,
     group: str = "group",
     unit: str = "animal",
     subunit: str = "slice",
@@ -138,15 +138,15 @@ def dose_superplot(
     ax
         Where to draw.
     units
-        One row per animal: `group`, `unit`, `value`. These are the points that were compared.
+        One row per animal: `group`, `unit`, `value`; by default the units that were compared.
     subunits
         One row per slice with `unit` and `value`; None when there is nothing below the animal. Values
         without a row in `units` are not drawn.
     comparison
-        Its `posthoc` table gives the exact P of each group against control, drawn as brackets (in one row
-        when there are more than four); nothing is computed here.
+        Its `posthoc` table gives the exact P of each group against control, drawn as brackets (in one row if
+        there are more than four); nothing is computed here.
     value
-        Endpoint; the label of the axis comes from the declared columns.
+        Endpoint, by default the one compared; the label of the axis comes from the declared columns.
     groups, labels, colours
         Order (control first; by default that of the categories), names to print, and colours of groups.
     error
@@ -157,6 +157,13 @@ def dose_superplot(
     DataError
         If a column is missing, nothing is left to draw, or an animal has two rows in `units`.
     """
+    if comparison is not None:
+        value = value or comparison.value
+        units = comparison.units if units is None else units
+        groups = list(comparison.groups.index) if groups is None else groups
+    value = value or "potentiation_percent"
+    if units is None:
+        raise DataError("there is neither a table nor a comparison to draw", expected="one row per " + unit)
     need(units, [group, unit, value])
     units = units.dropna(subset=[value])
     twice = units.loc[units[unit].duplicated(), unit]
@@ -222,7 +229,7 @@ def dose_superplot(
     counted = _counted(unit, None if small is None else subunit)
     ax.set_xlabel(f"bars: mean, {ERRORS[error]}; n = {counted}", fontsize=marks.small_pt())
     if comparison is not None:
-        marks.against_control(ax, order, _p_values(comparison, order))
+        marks.against_control(ax, order, str(comparison.control), _p_values(comparison, order))
     return ax
 
 
@@ -261,8 +268,9 @@ def _counted(unit: str, subunit: str | None) -> str:
 
 
 def _p_values(comparison: Comparison, order: Sequence[str]) -> dict[str, float]:
-    """Adjusted P of each group against control, by name of the group."""
-    table = comparison.posthoc
-    need(table, ["group", "control", "p_adjusted"])
-    table = table[table["control"].astype(str) == order[0]]
-    return {str(row.group): float(row.p_adjusted) for row in table.itertuples() if str(row.group) in order}
+    """Adjusted P of each group against control, by name of the group; {} when no such test was made."""
+    table, control = comparison.posthoc, str(comparison.control)
+    pairs = zip(table["group"].astype(str), table["reference"].astype(str), table["p_adjusted"], strict=True)
+    return {
+        name: float(p) for name, other, p in pairs if other == control and name in order and control in order
+    }

@@ -2,10 +2,11 @@
 
 Notation: M responses of N points with the baseline at 0, `time_ms` (N,) after the stimulus.
 
-A tail that still decays while the fEPSP rises adds its own slope to that of the fEPSP: a tail that doubles when
-the fEPSP grows to 150 % makes it read 160 %. Between blank and foot nothing but the tail and the fibre volley is
-there, so both are fitted to the mean of a pathway: an exponential, and a volley of three phases. Each single
-response then gets its own amount of both by linear least squares, and its own tail is subtracted.
+A tail that still decays while the fEPSP rises adds its own slope to that of the fEPSP: a tail that doubles
+when the fEPSP grows to 150 % makes it read 160 %. Between blank and foot nothing but the tail and the fibre
+volley is there, so both are fitted to the mean of a pathway: an exponential, and a volley of three phases.
+Each single response then gets its own amount of both by linear least squares, and its own tail is
+subtracted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ __all__ = ["Tail", "blank", "fit_tail", "subtract_tail"]
 
 Floats = NDArray[np.float64]
 
-# Fewer samples, or a shorter stretch, cannot tell a tail; a stretch that is not longer, not a tail from a volley.
+# Fewer samples, or a shorter stretch, cannot tell a tail; a stretch that is not longer, not a tail from a
+# volley.
 _LEAST_POINTS = 5
 _LEAST_MS = 0.35
 _VOLLEY_MS = 0.8
@@ -29,8 +31,9 @@ _VOLLEY_MS = 0.8
 class Tail:
     """Shape of the artefact's tail, as fitted between `start_ms` and `end_ms` of a mean response.
 
-    `decay_ms` is the time constant, `level_mV` the tail at `start_ms`; `volley_ms` and `volley_width_ms` describe
-    the volley fitted beside it (`volley_mV` its depth). `residual_mV` is the root mean square of what is left.
+    `decay_ms` is the time constant, `level_mV` the tail at `start_ms`; `volley_ms` and `volley_width_ms`
+    describe the volley fitted beside it (`volley_mV` its depth). `residual_mV` is the root mean square of
+    what is left.
     """
 
     start_ms: float

@@ -1,8 +1,8 @@
 """Where a response begins, is steepest and turns, and the lines fitted there: arrays in, arrays out.
 
-Notation: M responses of N points, `time_ms` (N,) after the stimulus, evenly spaced. `up` (M, N) are responses
-turned so that the fEPSP is positive, with the baseline at 0 and the artefact taken out. Times that are found lie
-between samples.
+Notation: M responses of N points, `time_ms` (N,) after the stimulus, evenly spaced. `up` (M, N) are
+responses turned so that the fEPSP is positive, with the baseline at 0 and the artefact taken out. Times
+that are found lie between samples.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "line",
     "locate",
     "lowpass",
+    "neighbours",
     "notch",
     "running_mean",
     "value_at",
@@ -28,8 +29,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# The foot is where the rise, followed backwards, has slowed to this fraction of its steepest, or where it is about
-# to quicken again by as much: the shoulder that a fibre volley leaves, even where the trace does not turn.
+# The foot is where the rise, followed backwards, has slowed to this fraction of its steepest, or where it
+# is about to quicken again by as much: the shoulder that a fibre volley leaves, even where the trace does
+# not turn.
 _FOOT_FRACTION = 0.15
 _SHOULDER_FRACTION = 0.15
 _FOOT_WIDTH_MS = 0.5
@@ -39,9 +41,9 @@ _FOOT_WIDTH_MS = 0.5
 class Landmarks:
     """Points on M responses: indices (M,) into the samples, and levels (M,) in mV.
 
-    `steep_ms` is the time of the steepest point between samples, `steep` the level there and `rate` (mV/ms) the
-    slope; `foot` is the last turn or shoulder before it, `peak` the first turn after it. `edge` tells that the
-    steepest point lies at the edge of where it was looked for.
+    `steep_ms` is the time of the steepest point between samples, `steep` the level there and `rate` (mV/ms)
+    the slope; `foot` is the last turn or shoulder before it, `peak` the first turn after it. `edge` tells
+    that the steepest point lies at the edge of where it was looked for.
     """
 
     steep_index: Ints
@@ -56,9 +58,10 @@ class Landmarks:
 
 
 def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
-    """Zero-phase Butterworth low-pass of order 2 (run forwards and backwards); as it is when the corner is too high.
+    """Zero-phase Butterworth low-pass of order 2.
 
-    Applied twice, the filter is 6 dB down at `corner_hz`.
+    Run forwards and backwards, it is 6 dB down at `corner_hz`. A corner too near to half of the sampling rate
+    leaves the traces as they are.
     """
     from scipy.signal import butter, sosfiltfilt
 
@@ -71,7 +74,7 @@ def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
 
 
 def derivative(traces: Floats, *, step_ms: float, width_ms: float) -> Floats:
-    """Slope (mV/ms) of the least-squares line over `width_ms` around each point (Savitzky-Golay of order 1 or 2)."""
+    """Slope (mV/ms) of the least-squares line over `width_ms` around each point (Savitzky-Golay, order 1)."""
     from scipy.ndimage import correlate1d
 
     half = max(1, round(width_ms / 2 / step_ms))
@@ -79,27 +82,44 @@ def derivative(traces: Floats, *, step_ms: float, width_ms: float) -> Floats:
     return correlate1d(traces, weights.astype(traces.dtype), axis=-1, mode="nearest")
 
 
-def running_mean(traces: Floats, *, half: int, segment: Ints) -> tuple[Floats, Ints]:
-    """Mean of each row with up to `half` rows on either side of the same segment, and how many rows that was.
+def neighbours(
+    shapes: Floats, *, half: int, segment: Ints, least_mV: float, part: float
+) -> tuple[Ints, Ints]:
+    """How many rows before and after each row are like it: (M,), (M,), each at most `half`.
 
-    `segment` (M,) numbers stretches of rows that belong together and lie together.
+    Rows are alike while their root mean square difference stays under `part` of the row's own root mean
+    square, or under `least_mV` (what noise alone makes), and while they lie in the same stretch; `segment`
+    (M,) numbers stretches.
     """
+    n = len(shapes)
+    before, after = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    square = np.einsum("ij,ij->i", shapes, shapes)
+    limit = np.maximum(part**2 * square, shapes.shape[1] * least_mV**2)
+    for offset in range(1, min(half, n - 1) + 1):
+        apart = shapes[offset:] - shapes[:-offset]
+        distance = np.einsum("ij,ij->i", apart, apart)
+        same = segment[offset:] == segment[:-offset]
+        before[offset:] += same & (distance < limit[offset:]) & (before[offset:] == offset - 1)
+        after[:-offset] += same & (distance < limit[:-offset]) & (after[:-offset] == offset - 1)
+    return before, after
+
+
+def running_mean(traces: Floats, *, before: Ints, after: Ints) -> tuple[Floats, Ints]:
+    """Mean of each row with `before` and `after` (M,) rows on either side, and how many rows that is."""
+    count = before + after + 1
+    if count.max(initial=1) == 1:
+        return traces, count
     rows = np.arange(len(traces))
-    if half == 0:
-        return traces, np.ones(len(traces), np.int64)
-    first = np.searchsorted(segment, segment, side="left")
-    last = np.searchsorted(segment, segment, side="right")
-    low, high = np.maximum(rows - half, first), np.minimum(rows + half + 1, last)
     total = np.zeros((len(traces) + 1, traces.shape[1]))
     np.cumsum(traces, axis=0, out=total[1:])
-    return (total[high] - total[low]) / (high - low)[:, None], high - low
+    return (total[rows + after + 1] - total[rows - before]) / count[:, None], count
 
 
 def line(traces: Floats, time_ms: Floats, start_ms: Floats, end_ms: Floats) -> tuple[Floats, Floats, Floats]:
     """Least-squares line through each trace between two times.
 
-    A sample counts by the part of its interval that lies between the times, so that the slope does not jump when
-    a limit moves across a sample.
+    A sample counts by the part of its interval that lies between the times, so that the slope does not jump
+    when a limit moves across a sample.
 
     Parameters
     ----------
@@ -111,8 +131,8 @@ def line(traces: Floats, time_ms: Floats, start_ms: Floats, end_ms: Floats) -> t
     Returns
     -------
     slope, r2, points : (M,) each
-        mV/ms; share of the variance that the line explains; number of samples. NaN where fewer than two samples
-        lie between the limits.
+        mV/ms; share of the variance that the line explains; number of samples. NaN where fewer than two
+        samples lie between the limits.
     """
     step = time_ms[1] - time_ms[0]
     with np.errstate(invalid="ignore"):
@@ -139,7 +159,7 @@ def line(traces: Floats, time_ms: Floats, start_ms: Floats, end_ms: Floats) -> t
 def crossing(
     up: Floats, time_ms: Floats, level: Floats, index: Ints, *, after: bool
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Time at which each trace passes `level`, nearest to `index`: the last time before it, or the first after.
+    """Time nearest to `index` at which each trace passes `level`: the last before it, or the first after.
 
     Returns the (M,) times, interpolated between samples, and whether there is such a crossing.
     """
@@ -160,7 +180,7 @@ def crossing(
 
 
 def value_at(traces: Floats, index: Ints, *, half: int, order: int = 0) -> Floats:
-    """Level at `index` from 2 half + 1 samples: their mean (order 0), or a parabola's value at the middle (order 2)."""
+    """Level at `index` from 2 half + 1 samples: their mean (order 0), or the middle of their parabola (order 2)."""
     offsets = np.arange(-half, half + 1)
     columns = np.clip(index[:, None] + offsets, 0, traces.shape[1] - 1)
     if order == 2 and half > 0:
@@ -198,8 +218,9 @@ def locate(
     at, rows, n_points = np.arange(len(time_ms)), np.arange(len(up)), len(time_ms)
     rate = derivative(up, step_ms=step, width_ms=width_ms)
     inside = np.flatnonzero((time_ms >= search_ms[0] - 1e-9) & (time_ms <= search_ms[1] + 1e-9))
-    # The first hump of the slope that is at least half as steep as the steepest: what follows a population spike
-    # is a second descent, which may be steeper. A slope that only falls off belongs to the volley or artefact.
+    # The first hump of the slope that is at least half as steep as the steepest: what follows a population
+    # spike is a second descent, which may be steeper. A slope that only falls off belongs to the volley or
+    # artefact.
     within = rate[:, inside]
     fastest = np.maximum(within.max(axis=1, keepdims=True), 0)
     risen = within > np.minimum.accumulate(within, axis=1) + 0.1 * fastest
@@ -279,9 +300,9 @@ def notch(up: Floats, time_ms: Floats, peak_index: Ints, *, end_ms: float) -> tu
 def first_rise(
     up: Floats, time_ms: Floats, *, turn_mV: float, limits_ms: tuple[float, float], after_ms: float
 ) -> tuple[int, int] | None:
-    """Foot and peak of the fEPSP on one (N,) trace, or None: the first great climb that ends after `after_ms`.
+    """Foot and peak of the fEPSP on one (N,) trace: the first great climb that ends after `after_ms`.
 
-    Climbs are stretches between turns of more than `turn_mV`. A great one is at least 30 % of the greatest; a
+    None when there is no climb. Climbs are stretches between turns of more than `turn_mV`. A great one is at least 30 % of the greatest; a
     climb that ends before `after_ms` is a fibre volley.
     """
     inside = np.flatnonzero((time_ms >= limits_ms[0]) & (time_ms <= limits_ms[1]))

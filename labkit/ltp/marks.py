@@ -35,11 +35,12 @@ def measure_marks(
 ) -> pd.DataFrame:
     """Amplitude and slope of responses whose start and peak a person marked.
 
-    The amplitude is the difference between the two marked samples. The slope is that of the least-squares line
-    through all samples between the two that come nearest to the stated percentages of the amplitude, counted
-    from the start in either direction; it keeps its sign. Nothing is filtered. This is the definition of Heim et
-    al. (2021), STAR Protocols, doi:10.1016/j.xpro.2021.100902. On a noisy trace the nearest sample may lie well
-    before or after the rise, so that the slope is less steep than the rise: compare only what was measured alike.
+    The amplitude is the difference between the two marked samples. The slope is that of the least-squares
+    line through all samples between the two that come nearest to the stated percentages of the amplitude,
+    counted from the start in either direction; it keeps its sign. Nothing is filtered. This is the
+    definition of Heim et al. (2021), STAR Protocols, doi:10.1016/j.xpro.2021.100902. On a noisy trace the
+    nearest sample may lie well before or after the rise, so that the slope is less steep than the rise:
+    compare only what was measured alike.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ def measure_marks(
     Returns
     -------
     DataFrame
-        One row per trace: ``amplitude_mV``, ``slope_mV_per_ms`` (signed), ``first`` and ``last`` sample of the
-        line. NaN where a mark is NaN, or where both percentages fall on one sample.
+        One row per trace: ``amplitude_mV``, ``slope_mV_per_ms`` (signed), ``first`` and ``last`` sample of
+        the line. NaN where a mark is NaN, or where both percentages fall on one sample.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def measure_marks(
 
     Examples
     --------
-    >>> measure_marks([[0.0, 0.0, -1.0, -2.0, -2.0]], start=[1], peak=[3], rate_hz=1000, method="0-100").round(3)
+    >>> measure_marks([0.0, 0.0, -1.0, -2.0, -2.0], start=1, peak=3, rate_hz=1000, method="0-100").round(3)
        amplitude_mV  slope_mV_per_ms  first  last
     0           2.0             -1.0      1     3
     """

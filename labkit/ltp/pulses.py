@@ -27,9 +27,10 @@ _PAUSE = 3.5
 class Pulses:
     """M pulses in order of pathway, pulse number and time; every array is (M,).
 
-    `point` is the sample of the stimulus within its sweep and `late_ms` how much later than that sample the stimulus
-    is. `before_ms` and `after_ms` are the room to the previous pulse or the sweep's start, and to the next pulse or
-    the sweep's end. `segment` numbers stretches without induction, pause or change of file between them.
+    `point` is the sample of the stimulus within its sweep and `late_ms` how much later than that sample the
+    stimulus is. `before_ms` and `after_ms` are the room to the previous pulse or the sweep's start, and to
+    the next pulse or the sweep's end. `segment` numbers stretches without induction, pause or change of
+    file between them.
     """
 
     sweep: Ints
@@ -106,7 +107,7 @@ def measured_pulses(recording: Recording) -> Pulses:
 
 
 def averaged(pulses: Pulses, n: int) -> tuple[Ints, Ints]:
-    """Runs of `n` pulses that follow one another in a segment: index of the first of each, and how many it has.
+    """Runs of `n` pulses that follow one another in a segment: index of the first of each, and its length.
 
     The last run of a segment is shorter when the segment's length is no multiple of `n`.
     """

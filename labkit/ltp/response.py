@@ -4,17 +4,20 @@ Notation: M responses of one pathway, N points each; times in ms after the stimu
 
 How a response is measured
 --------------------------
-1. The baseline before the stimulus is subtracted; the artefact is blanked by a line before anything is filtered;
-   the tail of the artefact is fitted on the pathway's mean and taken out of each response (`artefact`).
-2. Foot, steepest point and peak are found on a low-passed copy, never on the trace that is measured. When noise is
-   more than 1/150 of the response, the copy is averaged with its neighbours of the same pathway until it is not
-   (at most 12 on either side, never across induction, a pause, or a change of file). Landmarks chosen on the noise
-   of the very trace that is measured bias its slope: 150 % at 0.3 mV and 20 µV noise reads 155 to 220 %.
-3. The slope is that of the least-squares line through the unfiltered response between 20 and 80 % of the way from
-   foot to peak.
-4. A population spike cuts the peak off, so that 80 % of what is left is too early. What the peak would have been is
-   judged by the level of the steepest point, which has a fixed place on the rise of responses without a spike.
-   When the spike reaches into the rise itself, the slope comes from the lower part of the rise.
+1. The baseline before the stimulus is subtracted; the artefact is blanked by a line before anything is
+   filtered; the tail of the artefact is fitted on the pathway's mean and taken out of each response
+   (`artefact`).
+2. Foot, steepest point and peak are found on a low-passed copy, never on the trace that is measured. When
+   noise is more than 1/150 of the response, the copy is averaged with its neighbours of the same pathway
+   until it is not (at most 12 on either side, never across induction, a pause, or a change of file).
+   Landmarks chosen on the noise of the very trace that is measured bias its slope: 150 % at 0.3 mV and 20
+   µV noise reads 155 to 220 %.
+3. The slope is that of the least-squares line through the unfiltered response between 20 and 80 % of the
+   way from foot to peak.
+4. A population spike cuts the peak off, so that 80 % of what is left is too early. What the peak would have
+   been is judged by the level of the steepest point, which has a fixed place on the rise of responses
+   without a spike. When the spike reaches into the rise itself, the slope comes from the lower part of the
+   rise.
 """
 
 from __future__ import annotations
@@ -28,7 +31,17 @@ from numpy.typing import NDArray
 
 from labkit.errors import DataError, RecordingError
 from labkit.ltp.artefact import blank, subtract_tail
-from labkit.ltp.landmarks import Landmarks, crossing, line, locate, lowpass, notch, running_mean, value_at
+from labkit.ltp.landmarks import (
+    Landmarks,
+    crossing,
+    line,
+    locate,
+    lowpass,
+    neighbours,
+    notch,
+    running_mean,
+    value_at,
+)
 from labkit.ltp.marks import measure_marks, span_of
 from labkit.ltp.pulses import Pulses, averaged, cut, measured_pulses
 from labkit.ltp.recording import Recording
@@ -55,12 +68,15 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Averaging with neighbours for locating stops at this signal-to-noise ratio, and at this many on either side.
-_SNR_TO_LOCATE = 150.0
+_SNR_TO_LOCATE = 400.0
 _NEIGHBOURS = 12
+# Neighbours whose rise differs by more than this part (and by more than noise does) are not averaged.
+_ALIKE_PART = 0.1
 # A climb back after the peak is a population spike above this many times the noise and this part of the peak.
 _SPIKE_NOISE, _SPIKE_PART = 6.0, 0.03
-# A spike that follows the 80 % point sooner than this reaches into the rise; the slope then comes from this part.
-_SPIKE_NEAR_MS, _LOWER_PART = 0.6, 0.6
+# A spike that follows the 80 % point sooner than this reaches into the rise; the slope then comes from this
+# part.
+_SPIKE_NEAR_MS, _LOWER_PART = 0.3, 0.7
 # Responses at once; bounds memory on long recordings.
 _ROWS = 512
 
@@ -98,17 +114,17 @@ def measure(
     recording
         From `read` or `Recording.from_arrays`.
     window_ms
-        (start, end) of the rise of the fEPSP in ms after the stimulus, for all pathways or by pathway; by default
-        `propose_window`. The steepest point is looked for from a quarter of its length before it to half of its
-        length after it.
+        (start, end) of the rise of the fEPSP in ms after the stimulus, for all pathways or by pathway; by
+        default `propose_window`. The steepest point is looked for from a quarter of its length before it to
+        half of its length after it.
     volley_ms
         (start, end) of the fibre volley; by default from the end of the blank to the rise.
     method
-        What goes into ``slope_mV_per_ms``: ``"20-80"`` or any two percentages, ``"max"`` (the line of `line_ms` at
-        the steepest point), or ``"fixed"`` (the line through the window itself).
+        What goes into ``slope_mV_per_ms``: ``"20-80"`` or any two percentages, ``"max"`` (the line of
+        `line_ms` at the steepest point), or ``"fixed"`` (the line through the window itself).
     average
-        Number of consecutive responses of a pathway that are averaged before measuring; never across induction, a
-        pause, or a change of file.
+        Number of consecutive responses of a pathway that are averaged before measuring; never across
+        induction, a pause, or a change of file.
     blank_ms
         End of the stimulus artefact.
     baseline_ms
@@ -122,18 +138,18 @@ def measure(
     line_ms
         Length of the line of the maximum slope.
     smooth_ms
-        For ``method="max"``: find the steepest point of each response strictly within the window, on the response
-        smoothed by a Savitzky-Golay filter of order 3 and this length, and fit the line to it. Some programs
-        define the maximum slope so; it needs a window.
+        For ``method="max"``: find the steepest point of each response strictly within the window, on the
+        response smoothed by a Savitzky-Golay filter of order 3 and this length, and fit the line to it.
+        Some programs define the maximum slope so; it needs a window.
 
     Returns
     -------
     DataFrame
-        One row per response in order of time; pulses of HFS, TBS and LFS give none. Slopes and amplitudes are
-        magnitudes, ``polarity`` tells the direction. ``flags`` says in words what makes a value doubtful; nothing is
-        left out. NaN: where fewer than two samples lie on the rise, where there is no baseline (``snr``), or no
-        room for a volley (``volley_mV``). ``attrs`` holds ``induction_s``, ``window_ms`` and ``tail_ms`` by
-        pathway (NaN: none taken out), and ``warnings``.
+        One row per response in order of time; pulses of HFS, TBS and LFS give none. Slopes and amplitudes
+        are magnitudes, ``polarity`` tells the direction. ``flags`` says in words what makes a value
+        doubtful; nothing is left out. NaN: where fewer than two samples lie on the rise, where there is no
+        baseline (``snr``), or no room for a volley (``volley_mV``). ``attrs`` holds ``induction_s``,
+        ``window_ms`` and ``tail_ms`` by pathway (NaN: none taken out), and ``warnings``.
 
     Raises
     ------
@@ -144,9 +160,10 @@ def measure(
 
     Notes
     -----
-    Bias of the default on simulated responses whose slope goes to 150 %: under 1 point for noise of 20 µV on
-    0.3 mV, for a latency 0.3 ms longer, and for an artefact tail twice as large; under 2 points when a population
-    spike of a third of the fEPSP appears as well. See ``benchmarks/accuracy_ltp.py`` for these and other methods.
+    Bias of the default on simulated responses whose slope goes to 150 %: under 1 point for noise of 20 µV
+    on 0.3 mV, for a latency 0.3 ms longer, and for an artefact tail twice as large; under 2 points when a
+    population spike of a third of the fEPSP appears as well. See ``benchmarks/accuracy_ltp.py`` for these
+    and other methods.
 
     Examples
     --------
@@ -154,11 +171,11 @@ def measure(
     >>> t = np.arange(-100, 400) / 20
     >>> sweeps = field.response(t, rng=None, slope_mV_per_ms=[0.5, 0.6, 0.75])
     >>> recording = Recording.from_arrays(sweeps, rate_hz=20_000, stimuli=5.0, start_s=[0, 30, 60])
-    >>> measure(recording)[["time_s", "slope_mV_per_ms", "flags"]].round(2)
-       time_s  slope_mV_per_ms flags
-    0    0.01              0.5
-    1   30.01              0.6
-    2   60.01             0.75
+    >>> measure(recording)[["time_s", "slope_mV_per_ms", "latency_ms"]].round(2)
+       time_s  slope_mV_per_ms  latency_ms
+    0     0.0             0.50        2.82
+    1    30.0             0.60        2.82
+    2    60.0             0.75        2.82
     """
     options = _options(method, average, blank_ms, baseline_ms, lowpass_hz, line_ms, smooth_ms, window_ms)
     pulses = measured_pulses(recording)
@@ -298,7 +315,11 @@ def _measure_group(
         if snr > 0
         else _NEIGHBOURS
     )
-    copy, together = running_mean(smooth, half=half, segment=info.segment)
+    rising = slice(*np.searchsorted(t, (template.window_ms[0], max(template.peak_ms, template.window_ms[1]))))
+    before, after = neighbours(
+        smooth[:, rising], half=half, segment=info.segment, least_mV=2 * noise, part=_ALIKE_PART
+    )
+    copy, together = running_mean(smooth, before=before, after=after)
     remaining = noise / np.sqrt(together)
 
     width = template.window_ms[1] - template.window_ms[0]
@@ -337,13 +358,15 @@ def _measure_group(
     alike = _alike(marks, spiking)
     if into_rise.any() and alike.sum() >= 5:
         slope = np.where(into_rise, lower * np.nanmean(slope[alike]) / np.nanmean(lower[alike]), slope)
-    steepest, _, _ = _lines(raw, t, marks.steep_ms - options.line_ms / 2, marks.steep_ms + options.line_ms / 2)
+    steepest, _, _ = _lines(
+        raw, t, marks.steep_ms - options.line_ms / 2, marks.steep_ms + options.line_ms / 2
+    )
     fixed, _, _ = _lines(raw, t, *(np.full(n, x) for x in template.window_ms))
     if options.smooth_ms is not None:
         steepest = _smoothed_maximum(up, time_ms, template.window_ms, options)
     amplitude = value_at(raw, marks.peak_index, half=max(1, round(0.5 / step)), order=2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        latency = marks.steep_ms - marks.steep / marks.rate + info.first.late_ms * -1.0
+        latency = marks.steep_ms - (marks.steep - marks.foot) / marks.rate - info.first.late_ms
         snr_each = np.where(info.noise > 0, amplitude / info.noise, np.where(info.noise == 0, np.inf, np.nan))
     spike = np.where(spiking, _notch_depth(raw, marks.peak_index, bottom, second, step), 0.0)
     table = pd.DataFrame(
@@ -373,9 +396,9 @@ def _measure_group(
 def _uncut_height(marks: Landmarks, height: Floats, spiking: Bools, segment: NDArray[np.int64]) -> Floats:
     """Height from foot to peak, for spiking responses what it would be without the spike.
 
-    The steepest point lies at a fixed part of the height on responses of one shape; on a spiking response that part is
-    greater, as the peak is cut. The ratio is averaged over up to 11 neighbours, as the steepest point of a single
-    response is uncertain, and taken to be at most 1.25.
+    The steepest point lies at a fixed part of the height on responses of one shape; on a spiking response
+    that part is greater, as the peak is cut. The ratio is averaged over up to 11 neighbours, as the
+    steepest point of a single response is uncertain, and taken to be at most 1.25.
     """
     alike = _alike(marks, spiking)
     if not spiking.any() or alike.sum() < 5:
@@ -385,7 +408,8 @@ def _uncut_height(marks: Landmarks, height: Floats, spiking: Bools, segment: NDA
     usual = np.nanmedian(part[alike])
     ratio = np.where(spiking & np.isfinite(part), part / usual, 0.0)
     both = np.column_stack([ratio, (ratio > 0).astype(float)])
-    mean, _ = running_mean(both, half=5, segment=segment)
+    before, after = neighbours(np.zeros((len(both), 1)), half=5, segment=segment, least_mV=1.0, part=0.0)
+    mean, _ = running_mean(both, before=before, after=after)
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(mean[:, 1] > 0, mean[:, 0] / mean[:, 1], 1.0)
     return np.where(spiking, height * np.clip(factor, 1.0, 1.25), height)

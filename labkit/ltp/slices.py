@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labkit.errors import LabkitError, StudyError
+from labkit.errors import LabkitError, Problem, StudyError
 from labkit.ltp.plasticity import Plasticity, plasticity
 from labkit.ltp.recording import Recording, read
 from labkit.ltp.response import MeanTrace, mean_trace, measure
 
-__all__ = ["count_flags", "inductions", "mean_traces", "measure_slices", "overview", "plasticity_slices", "read_slices"]
+__all__ = ["amiss", "count_flags", "inductions", "mean_traces", "measure_slices", "overview", "plasticity_slices", "read_slices"]
 
 Windows = Mapping[tuple[str, str], tuple[float, float]]
 _IDENTITY = ["code", "recording", "animal", "slice", "pathway", "role"]
@@ -51,6 +51,47 @@ def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
     if problems:
         raise StudyError(problems)
     return recordings
+
+
+def amiss(slices: pd.DataFrame) -> list[LabkitError]:
+    """What would stop the analysis of a study's recordings, or make it doubtful: one sentence each.
+
+    Every file is opened; damaged ones, those without a stimulus or a voltage, pathways that the file does not have,
+    and recordings whose induction nobody states are told, each with the first file of its recording.
+    """
+    problems: list[LabkitError] = []
+    for row in slices.itertuples():
+        where = row.files[0].name
+        try:
+            recording = read(row.files, channel=row.channel, unit=row.unit)
+        except LabkitError as problem:
+            problems.append(problem)
+            continue
+        there = sorted(set(recording.pathway))
+        for role in ("test_pathway", "control_pathway"):
+            wanted = getattr(row, role)
+            if wanted and wanted not in there:
+                problems.append(
+                    Problem(f"{role} is {wanted!r}", expected=f"a pathway of the recording ({', '.join(there)})",
+                            todo=f"correct {role} in the sheet of recordings", where=where)
+                )  # fmt: skip
+        if recording.unit != "mV":
+            problems.append(
+                Problem(f"channel {recording.channel} is in {recording.unit}", expected="a voltage",
+                        todo="name the right channel, or say the true unit, in the sheet of recordings", where=where)
+            )  # fmt: skip
+        if not len(recording.stimuli):
+            problems.append(
+                Problem("no stimulus was found in any sweep", expected="test pulses", where=where,
+                        todo="check the channel and the file")
+            )  # fmt: skip
+        elif not (np.isfinite(recording.induction_s) or np.isfinite(row.induction_s)):
+            problems.append(
+                Problem("neither the file nor the sheet says when LTP was induced", where=where,
+                        expected="a train of pulses, a tag that names it, or induction_s",
+                        todo="write the seconds since the first sweep into column induction_s")
+            )  # fmt: skip
+    return problems
 
 
 def overview(recordings: Mapping[str, Recording]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The mean response of a pathway: where its fEPSP rises, and what the artefact and the volley look like.
 
-What cannot be told from one noisy sweep is told from the mean of a pathway: the direction of the fEPSP, the window
-of its rise, the shape of the artefact's tail, and where the fibre volley stands.
+What cannot be told from one noisy sweep is told from the mean of a pathway: the direction of the fEPSP, the
+window of its rise, the shape of the artefact's tail, and where the fibre volley stands.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ _ROWS_FOR_MEAN = 400
 class Template:
     """What the mean response of one pathway (and pulse) tells; times in ms after the stimulus.
 
-    `window_ms` is where the rise passes 20 and 80 %, or the window given; `search_ms` is where the steepest point
-    of single responses is looked for; `amplitude_mV` is that of the mean from foot to peak, and `clear` whether it
-    stands out of the noise. `volley_ms` are the shoulders and the trough of the fibre volley, None without room
-    for one.
+    `window_ms` is where the rise passes 20 and 80 %, or the window given; `search_ms` is where the steepest
+    point of single responses is looked for; `amplitude_mV` is that of the mean from foot to peak, and
+    `clear` whether it stands out of the noise. `volley_ms` are the shoulders and the trough of the fibre
+    volley, None without room for one.
     """
 
     polarity: int
@@ -76,8 +76,8 @@ class Template:
 class MeanTrace:
     """Mean responses of one pathway for a picker or a figure, with the window that is proposed.
 
-    `time_ms` (N,) counts from the stimulus; `traces_mV` holds (N,) mV by label, with the baseline at 0 and the
-    artefact as recorded: *baseline* and *after induction*, or *mean* when nothing was induced.
+    `time_ms` (N,) counts from the stimulus; `traces_mV` holds (N,) mV by label, with the baseline at 0 and
+    the artefact as recorded: *baseline* and *after induction*, or *mean* when nothing was induced.
     """
 
     pathway: str
@@ -107,8 +107,8 @@ def propose_window(
     Returns
     -------
     dict
-        Pathway to (start, end) in ms after the stimulus. A pathway that gives no response gets the window of its
-        noise; `measure` flags such responses.
+        Pathway to (start, end) in ms after the stimulus. A pathway that gives no response gets the window
+        of its noise; `measure` flags such responses.
 
     Raises
     ------
@@ -144,8 +144,8 @@ def mean_trace(
     recording, pathway
         Which responses.
     induction_s
-        Seconds since the start of the recording; by default what the recording says. NaN means that nothing was
-        induced.
+        Seconds since the start of the recording; by default what the recording says. NaN means that nothing
+        was induced.
     """
     time_ms, traces = mean_responses(recording, pathway=pathway, induction_s=induction_s)
     window = propose_window(recording, pathway=pathway, blank_ms=blank_ms)[pathway]
@@ -201,8 +201,8 @@ def zeroed(
     Returns
     -------
     traces, noise, length : (M, N), (M,), (M,)
-        Noise is the standard deviation of the baseline (NaN under three samples) and length its ms. Without any
-        baseline the end of the sweep serves, and the length is 0.
+        Noise is the standard deviation of the baseline (NaN under three samples) and length its ms. Without
+        any baseline the end of the sweep serves, and the length is 0.
     """
     start, end = baseline_ms if first else _LATER_BASELINE_MS
     # Rows with less room than that take all there is.
@@ -225,7 +225,7 @@ def zeroed(
 
 
 def filled(traces: Floats) -> Floats:
-    """NaN before the sweep as 0 (the baseline), NaN after its end as the last value; (M, N) with baseline at 0."""
+    """NaN before the sweep as 0 (the baseline), NaN after its end as the last value; (M, N), baseline at 0."""
     missing = np.isnan(traces)
     if not missing.any():
         return traces
@@ -239,8 +239,8 @@ def filled(traces: Floats) -> Floats:
 def noise_level(smooth: Floats, time_ms: Floats, *, from_ms: float) -> float:
     """Standard deviation of the noise of low-passed responses, from their late part.
 
-    Each value is compared with the mean of those 0.5 ms before and after it, in which the slow decay of the fEPSP
-    cancels; the median over samples and responses is not moved by a population spike.
+    Each value is compared with the mean of those 0.5 ms before and after it, in which the slow decay of the
+    fEPSP cancels; the median over samples and responses is not moved by a population spike.
     """
     step = time_ms[1] - time_ms[0]
     lag = max(1, round(0.5 / step))
@@ -266,8 +266,8 @@ def fit_template(
 ) -> Template:
     """Describe a mean response (N,), baseline at 0; `noise_mV` is the noise of the low-passed mean."""
     if polarity is None:
-        polarity = _direction(lowpass(blank(mean, time_ms, end_ms=blank_ms), rate_hz=rate_hz, corner_hz=lowpass_hz),
-                              time_ms, window_ms)  # fmt: skip
+        smooth = lowpass(blank(mean, time_ms, end_ms=blank_ms), rate_hz=rate_hz, corner_hz=lowpass_hz)
+        polarity = _direction(smooth, time_ms, window_ms)
     up = polarity * mean
     fitted: Tail | None = None
     shape = None
@@ -401,7 +401,7 @@ def _pathways(pulses: Pulses, wanted: str | None) -> list[str]:
 def _mean(
     recording: Recording, pulses: Pulses, pathway: str, chosen: NDArray[np.bool_] | None
 ) -> tuple[Floats, Floats, tuple[int, float]]:
-    """Mean first response of a pathway, its times, and (number of responses, noise of the low-passed mean)."""
+    """Mean first response of a pathway, its times, and (number of responses, noise of low-passed mean)."""
     rows = np.flatnonzero(
         (pulses.pathway == pathway) & (pulses.pulse == 1) & (True if chosen is None else chosen)
     )

@@ -1,8 +1,8 @@
 """The trace picker: the slope window of every trace of a study, confirmed or moved by a person.
 
 What is only looked at (zoom, a drag in progress, which trace is open) stays in the browser. A finished step
-arrives here as one message, is applied by the same methods that a script calls, and is answered with the state
-of all traces.
+arrives here as one message, is applied by the same methods that a script calls, and is answered with the
+state of all traces.
 """
 
 from __future__ import annotations
