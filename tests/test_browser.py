@@ -206,7 +206,7 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         pick = wait_for_pick(tmp_path, "window_ms S0")
         assert pick.value == pytest.approx([start + 0.5, end + 0.5], abs=0.006)
         assert (pick.origin, pick.by, pick.unit, pick.blind) == ("changed", "ana", "ms", True)
-        page.get_by_text("1 of 6 confirmed").wait_for()
+        page.locator(".lk-progress", has_text="1 of 6 confirmed").wait_for()
         assert page.locator(".lk-title").inner_text() == "R01 · S1"
 
         # an exclusion needs a reason

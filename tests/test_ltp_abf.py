@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from labkit.demo import abf
 from labkit.errors import RecordingError
-from labkit.ltp.abf import Channel, Digital, open_abf
+from labkit.ltp.abf import open_abf
+from labkit.ltp.abf_header import Channel, Digital
 from labkit.ltp.recording import read
 
 REAL = Path(__file__).resolve().parents[2] / "shared/real/ltp"

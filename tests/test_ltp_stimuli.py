@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from labkit.demo import abf
 from labkit.errors import RecordingError
 from labkit.ltp import stimuli
-from labkit.ltp.abf import Digital, Epoch, Protocol
+from labkit.ltp.abf_header import Digital, Epoch, Protocol
 from labkit.ltp.recording import Recording, read
 
 REAL = Path(__file__).resolve().parents[2] / "shared/real/ltp"

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import offset_copy
 
 from labkit.columns import COLUMNS, axis_label
@@ -86,7 +86,8 @@ def points_per_unit(ax: Axes) -> tuple[float, float]:
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: float) -> float:
     """Width of the longest line of a text in points."""
-    return max(TextPath((0, 0), line or " ", size=size).get_extents().width for line in text.split("\n"))
+    font = FontProperties(size=size)
+    return max(text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
 
 
 def swarm(values: np.ndarray, wide: float, high: float, most: float) -> np.ndarray:

@@ -249,6 +249,8 @@ _LETTER = "panel-letter-"
 
 def _settle(fig: Figure) -> None:
     """Do what needs the layout: break labels longer than their axis, place panel letters."""
+    if fig.get_layout_engine() is None:
+        return  # its margins are fixed
     fig.draw_without_rendering()
     for ax in fig.axes:
         label = ax.yaxis.label

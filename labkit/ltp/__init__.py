@@ -10,17 +10,35 @@ from labkit.ltp.marks import measure_marks
 from labkit.ltp.plasticity import Plasticity, plasticity
 from labkit.ltp.recording import Recording, read
 from labkit.ltp.response import measure
+from labkit.ltp.slices import (
+    amiss,
+    count_flags,
+    inductions,
+    mean_traces,
+    measure_slices,
+    overview,
+    plasticity_slices,
+    read_slices,
+)
 from labkit.ltp.window import MeanTrace, mean_responses, mean_trace, propose_window
 
 __all__ = [
     "MeanTrace",
     "Plasticity",
     "Recording",
+    "amiss",
+    "count_flags",
+    "inductions",
     "mean_responses",
     "mean_trace",
+    "mean_traces",
     "measure",
     "measure_marks",
+    "measure_slices",
+    "overview",
     "plasticity",
+    "plasticity_slices",
     "propose_window",
     "read",
+    "read_slices",
 ]

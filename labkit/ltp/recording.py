@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from labkit.errors import RecordingError
 from labkit.ltp import stimuli as _stimuli
-from labkit.ltp.abf import AbfFile, Channel, open_abf
+from labkit.ltp.abf import AbfFile, open_abf
+from labkit.ltp.abf_header import Channel
 
 __all__ = ["Recording", "read"]
 

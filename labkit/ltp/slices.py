@@ -179,8 +179,9 @@ def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
 
     Numbers in a flag are left out, so that "latency 2.1 ms off" and "latency 3.4 ms off" count as one kind.
     """
-    kinds = responses["flags"].str.split("; ").explode().str.replace(r"\s*-?\d+(\.\d+)?", "", regex=True)
-    counted = pd.crosstab(responses["code"].loc[kinds.index], kinds).drop(columns="", errors="ignore")
+    each = responses[["code", "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
+    each["flags"] = each["flags"].str.replace(r"\s*-?\d+(\.\d+)?", "", regex=True)
+    counted = pd.crosstab(each["code"], each["flags"]).drop(columns="", errors="ignore")
     counted.insert(0, "responses", responses["code"].value_counts())
     return counted.rename_axis(columns=None)
 

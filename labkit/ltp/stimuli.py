@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from labkit.errors import RecordingError
-from labkit.ltp.abf import Epoch, Protocol
+from labkit.ltp.abf_header import Epoch, Protocol
 
 if TYPE_CHECKING:
     from labkit.ltp.recording import Recording

@@ -122,7 +122,7 @@ def propose_window(
     >>> sweeps = field.response(t, rng=None, slope_mV_per_ms=np.full(4, 0.5))
     >>> recording = Recording.from_arrays(sweeps, rate_hz=20_000, stimuli=5.0, start_s=[0, 30, 60, 90])
     >>> propose_window(recording)  # foot at 2.6 ms, 20 and 80 % passed 0.62 and 2.00 ms later
-    {'S0': (3.21, 4.59)}
+    {'S0': (3.22, 4.6)}
     """
     pulses = measured_pulses(recording)
     out = {}

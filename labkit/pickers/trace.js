@@ -114,6 +114,7 @@ class TraceView {
     }
     this.fillMarks();
     this.draw();
+    if (state.view === this.name && !this.drag) this.speak();
   }
 
   waitsForAnswer() {

@@ -171,6 +171,26 @@ class TracePicker(anywidget.AnyWidget):
         columns = ["code", "pathway", "window_start_ms", "window_end_ms", "origin", "excluded"]
         return pd.DataFrame(rows, columns=columns)
 
+    def picks(self) -> list[picks.Pick]:
+        """Every pick that counts, for the provenance of a result: windows, proposed ones among them, and exclusions."""
+        used = []
+        for i, (item, mark) in enumerate(zip(self._traced, self._marks, strict=True)):
+            proposal = {"kind": "window", "value": list(item.proposal_ms), "unit": "ms", "origin": "proposed"}
+            used.append(mark.stored or picks.Pick(name=self._names[i], **proposal))
+            if mark.exclusion and mark.exclusion not in used:
+                used.append(mark.exclusion)
+        return used
+
+    def caution(self) -> str:
+        """What a reader must know before trusting the windows; '' when a person has looked at all of them."""
+        proposed = sum(not (mark.stored or mark.reason) for mark in self._marks)
+        if not proposed:
+            return ""
+        return (
+            f"{proposed} of {len(self._marks)} slope windows are proposals of labkit that nobody has confirmed; "
+            "confirm them in the picker of notebook 1."
+        )
+
     # -- what a person does, in the widget or in a script
 
     def confirm(self, index: int) -> None:
