@@ -53,12 +53,14 @@ _DECLARED = [
     Column("percent_of_baseline", "%", "fEPSP slope", "slope as % of the mean slope of the last minutes of baseline"),
     Column("baseline_slope_mV_per_ms", "mV/ms", "Baseline fEPSP slope", "mean slope of the last minutes before induction"),
     Column("post_slope_mV_per_ms", "mV/ms", "Post-HFS fEPSP slope", "mean slope of the stated minutes after induction"),
-    Column("potentiation_percent", "% of baseline", "fEPSP slope after HFS", "post slope as % of the baseline slope; 100 is no change"),
+    Column("potentiation_percent", "% of baseline", "Potentiation", "post slope as % of the baseline slope; 100 is no change"),
     Column("baseline_drift_percent", "%", "Baseline drift", "change of the fitted line over the baseline, as % of its mean"),
     Column("volley_change_percent", "%", "Volley change", "change of the mean fibre volley from baseline to post"),
     Column("paired_pulse_ratio", "", "Paired-pulse ratio", "second over first response at baseline"),
     Column("n_baseline", "", "Baseline responses", "responses in the baseline mean"),
     Column("n_post", "", "Post responses", "responses in the post mean"),
+    Column("flagged", "", "Flagged responses", "number of responses that bear the flag"),
+    Column("responses", "", "Responses", "number of responses measured"),
     Column("excluded", "", "Excluded", "reason for exclusion given by a person; empty when included"),
 ]
 

@@ -83,7 +83,13 @@ def _execute(
         raise LabkitError(
             "no cell is tagged parameters", todo="tag the cell that says study = ...", where=path.name
         )
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])  # papermill looks for both
     notebook.metadata.setdefault("papermill", {})
+    for (
+        cell
+    ) in notebook.cells:  # papermill looks at the tags of every cell; those that a reader adds have none
+        cell.metadata.setdefault("tags", [])
     notebook = parameterize_notebook(
         notebook, {"study": str(study)}, kernel_name="python3", language="python"
     )

@@ -156,20 +156,27 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
     body = [row.find_all(["th", "td"], recursive=False) for row in table.select("tbody > tr")]
     columns = max(map(len, body), default=0)
     heads = [row.find_all(["th", "td"], recursive=False) for row in table.select("thead > tr")]
-    for i in range(columns):
-        cells = [row[i] for row in body if len(row) == columns]
+    for i in range(1, columns + 1):  # from the right: rows of a nested index lack the cells that span them
+        cells = [row[-i] for row in body if len(row) >= i]
         if not all(map(_is_number, cells)):
-            for cell in cells + [row[i] for row in heads if len(row) == columns]:
-                cell["class"] = [*cell.get("class", []), "words"]
+            for cell in cells + [row[-i] for row in heads if len(row) >= i]:
+                _add_class(cell, "words")
+    for cell in table.select("tbody td"):
+        if len(cell.get_text()) <= 24:
+            _add_class(cell, "keep")
     if len(body) <= 20:
-        table["class"] = [*table.get("class", []), "short"]
+        _add_class(table, "short")
     if columns > 8:
-        table["class"] = [*table.get("class", []), "wide"]
+        _add_class(table, "wide")
     before = table.find_previous(["h1", "h2", "h3"])
     label = "Table" + (f": {' '.join(before.get_text().split())}" if before else "")
     table.wrap(
         soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label})
     )
+
+
+def _add_class(tag: Tag, name: str) -> None:
+    tag["class"] = [*tag.get("class", []), name]
 
 
 def _merge_header(table: Tag) -> None:

@@ -283,8 +283,14 @@ def _named_inputs(made: SimpleNamespace, *, blind: bool) -> dict[str, Any]:
         for i, path in enumerate(paths, 1):
             name = path.name if not blind else code if len(paths) == 1 else f"{code}, file {i}"
             raw.append((name, made.hashed[path]))
-        chosen.append((code if blind else paths[0].name, made.hashed.get(picks.sidecar_path(paths))))
-    return {"blind": blind, "raw": sorted(raw), "picks": sorted(chosen, key=lambda pair: pair[0])}
+        if stored := made.hashed.get(picks.sidecar_path(paths)):
+            chosen.append((code if blind else paths[0].name, stored))
+    return {
+        "blind": blind,
+        "raw": sorted(raw),
+        "picks": sorted(chosen),
+        "recordings": len(made.study.recordings),
+    }
 
 
 # ---- HTML

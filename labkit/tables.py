@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from labkit.columns import axis_label
+from labkit.columns import COLUMNS, axis_label
 
 if TYPE_CHECKING:
     from labkit.stats import Comparison
 
-__all__ = ["by_group", "contrasts", "numbers", "omnibus", "picks_in_words"]
+_TO = "\u00a0to\u00a0"  # an interval stays on one line
+
+__all__ = ["assumptions", "by_group", "contrasts", "labelled", "numbers", "omnibus", "picks_in_words", "unconfirmed"]
 
 
 def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -44,6 +46,27 @@ def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str]
     return pd.DataFrame(table).rename_axis("Treatment group")
 
 
+def labelled(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+    """A result table as it is shown: labels with units for names, rounded, and columns left out that hold nothing.
+
+    >>> labelled(pd.DataFrame({"code": ["R1"], "r2": [0.98765], "excluded": [""]})).to_dict("list")
+    {'Code': ['R1'], 'R²': [0.988]}
+    """
+    empty = [name for name in table if table[name].isna().all() or table[name].astype(str).eq("").all()]
+    names = {name: axis_label(name) for name in table if name in COLUMNS}
+    return table.drop(columns=empty).round(digits).rename(columns=names)
+
+
+def assumptions(comparison: Comparison) -> pd.DataFrame:
+    """The tests of what the comparison assumes, one row each; they decide nothing."""
+    table = comparison.assumptions
+    shown = {
+        name: {"Statistic": f"{row['statistic']:.3f}", "P": _p(row["p"]), "Note": row["note"]}
+        for name, row in table.to_dict("index").items()
+    }
+    return pd.DataFrame.from_dict(shown, orient="index").rename_axis("Test")
+
+
 def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Every contrast of every endpoint: difference with its interval, adjusted P, and Hedges' g with its interval.
 
@@ -63,25 +86,25 @@ def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str
                     "Difference": _number(difference),
                     percent: _interval(row.get("ci_low", math.nan), row.get("ci_high", math.nan), difference),
                     "Adjusted P": _p(row["p_adjusted"]),
-                    "Hedges' g": "" if g is None else f"{g['value']:.2f}",
-                    f"{percent} of g": "" if g is None else f"{g['ci_low']:.2f} to {g['ci_high']:.2f}",
+                    "Hedges' g": "" if g is None else _number(g["value"], 1.0),
+                    f"{percent} of g": "" if g is None else _interval(g["ci_low"], g["ci_high"], 1.0),
                 }
             )
     return pd.DataFrame(rows).set_index(["Endpoint", "Contrast"])
 
 
-def omnibus(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+def omnibus(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
     """The test of any difference of each comparison, one row each, with the P of each group against the control."""
-    rows = {}
+    labels, rows = labels or {}, {}
     for name, comparison in comparisons.items():
         against = comparison.posthoc[comparison.posthoc["reference"] == comparison.control]
         outcome = comparison.omnibus
         df = ", ".join(f"{x:.4g}" for x in outcome.df)
         rows[name] = {
             "Test": outcome.test,
-            "Statistic": f"{outcome.symbol}({df}) = {outcome.statistic:.2f}",
+            "Statistic": f"{outcome.symbol}({df}) = {outcome.statistic:.2f}".replace(" ", "\u00a0"),
             "P": _p(outcome.p),
-            **{f"P {row['contrast']}": _p(row["p_adjusted"]) for row in against.to_dict("records")},
+            **{f"P, {labels.get(row['group'], row['group'])}": _p(row["p_adjusted"]) for row in against.to_dict("records")},
             "n": int(comparison.groups["n"].sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -105,6 +128,11 @@ def numbers(slices: pd.DataFrame, *, unit: str = "animal") -> pd.DataFrame:
             "slices flagged": grouped["is_flagged"].sum(),
         }
     )
+
+
+def unconfirmed(provenance: Mapping[str, Any]) -> int:
+    """How many of the picks that a result table was made from nobody has confirmed."""
+    return sum(pick["origin"] == "proposed" for pick in provenance.get("picks", []))
 
 
 def picks_in_words(provenance: Mapping[str, Any]) -> str:
@@ -145,7 +173,7 @@ def _pair(mean: float, sd: float) -> str:
 
 
 def _interval(low: float, high: float, like: float) -> str:
-    return "" if math.isnan(low) else f"{_number(low, like)} to {_number(high, like)}"
+    return "" if math.isnan(low) else f"{_number(low, like)}{_TO}{_number(high, like)}"
 
 
 def _p(p: float) -> str:

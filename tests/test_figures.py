@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from labkit import figures
+from labkit.columns import axis_label
 from labkit.errors import DataError, ResultError
 from labkit.figures import courses, marks
 
@@ -202,7 +203,7 @@ def test_superplot_gives_exact_p_and_n():
     assert "P = 0.41" in text
     assert "P = 0.031" in text
     assert "n = 4 (6)" in text
-    assert "fEPSP slope after HFS (% of baseline)" in text
+    assert axis_label("potentiation_percent") in text
     assert "bars: mean, 95% CI; n = animals (slices)" in text
 
 

@@ -41,6 +41,11 @@ def item(folder, code="R01", pathway="S0", *, file=None, **changes):
     return TraceItem(code, pathway, **(what | changes))
 
 
+@pytest.fixture(autouse=True)
+def not_strict(monkeypatch):
+    monkeypatch.delenv("LABKIT_STRICT", raising=False)
+
+
 @pytest.fixture
 def items(tmp_path):
     return [item(tmp_path, code, pathway) for code in ("R01", "R02") for pathway in ("S0", "S1")]
@@ -156,6 +161,23 @@ def test_strict_mode_names_the_windows_that_nobody_confirmed(items, monkeypatch)
         picker.windows()
     picker.exclude(2, "drift")
     assert len(picker.windows()) == 4, "an excluded trace needs no window"
+
+
+def test_provenance_lists_each_pick_once_and_says_which_are_proposals(items):
+    picker = TracePicker(items)
+    assert "4 of 4 slope windows are proposals" in picker.caution()
+    picker.confirm(0)
+    picker.exclude(2, "drift")
+    assert [(pick.name, pick.origin) for pick in picker.picks()] == [
+        ("window_ms S0", "confirmed"),
+        ("window_ms S1", "proposed"),
+        ("window_ms S0", "proposed"),
+        ("exclude", "changed"),
+        ("window_ms S1", "proposed"),
+    ]
+    assert picker.caution().startswith("1 of 4 slope windows")
+    picker.confirm(1)
+    assert picker.caution() == ""
 
 
 def test_picks_on_other_bytes_are_told_without_the_file_name_and_mended_by_confirming(items):

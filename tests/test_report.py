@@ -71,7 +71,8 @@ def notebook(path, cells):
     for i, (kind, text) in enumerate(cells):
         cell = nbformat.v4.new_markdown_cell(text) if kind == "markdown" else nbformat.v4.new_code_cell(text)
         cell["id"] = f"cell-{i}"
-        cell.metadata["tags"] = [kind] if kind == "parameters" else []
+        if kind == "parameters":
+            cell.metadata["tags"] = [kind]
         book.cells.append(cell)
     nbformat.write(book, path)
 

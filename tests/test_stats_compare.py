@@ -72,6 +72,10 @@ def test_order_of_rows_changes_no_bit(omnibus, posthoc):
     other = compare(shuffled, omnibus=omnibus, posthoc=posthoc)
     same(one, other, check_exact=True)
     assert one.summary() == other.summary()
+    # Without names of units only their values can be put in order.
+    rows = [compare(t, omnibus=omnibus, posthoc=posthoc, unit=None, nested=()) for t in (table, shuffled)]
+    pd.testing.assert_frame_equal(rows[0].posthoc, rows[1].posthoc, check_exact=True)
+    assert rows[0].omnibus == rows[1].omnibus
 
 
 @routes
@@ -138,6 +142,14 @@ def test_groups_follow_the_study_and_the_control_is_named():
     assert table.index.tolist() == GROUPS
     assert table.loc["vehicle", ["difference", "p_adjusted", "hedges_g"]].isna().all()
     assert table.loc["high", "p_adjusted"] == result.posthoc.loc[1, "p_adjusted"]
+
+
+def test_another_group_can_be_the_control():
+    result = compare(study(), control="low")
+    assert result.groups.index.tolist() == GROUPS
+    assert result.posthoc["contrast"].tolist() == ["vehicle − low", "high − low"]
+    assert set(result.effects["reference"]) == {"", "low"}
+    assert np.isnan(result.table().loc["low", "p_adjusted"])
 
 
 def test_assumptions_are_shown_and_never_switch_the_test():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from labkit.demo import ltp
+from labkit.demo.confirmed import confirm
 from labkit.errors import LabkitError
 from labkit.files import write_bytes_whole, write_text_whole
 
@@ -24,7 +25,7 @@ _NOTES = {
 
 
 def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
-    """Write the demo study: recordings, sheets, settings, and its truth.
+    """Write the demo study: recordings, sheets, settings, picks, and its truth.
 
     The same seed gives the same bytes. A demo study of that seed that already stands in `path` is written
     again: its recordings, sheets and settings are replaced, while picks and results stay.
@@ -66,6 +67,7 @@ def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
         _write_truth(folder / "truth", slices)
         for item in slices:
             ltp.write_slice(item, folder / "ltp")
+        confirm(folder)
     except OSError as error:
         raise LabkitError(
             f"the demo study cannot be written ({error.strerror or error})",

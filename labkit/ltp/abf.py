@@ -92,9 +92,9 @@ def open_abf(path: str | Path) -> AbfFile:
 
 def _read_header(path: Path) -> tuple[Header, int]:
     """What the header says, and the size of the file."""
-    if path.is_dir():
-        raise RecordingError("this is a folder", expected="an ABF file", todo="name the file")
     try:
+        if path.is_dir():
+            raise RecordingError("this is a folder", expected="an ABF file", todo="name the file")
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
@@ -151,7 +151,7 @@ def _checked(header: Header, size: int, path: Path) -> AbfFile:
         dtype=header.dtype,
         size=size,
         recorded_at=header.recorded_at,
-        tags=tuple((time * tick_us * 1e-6, text) for time, text in header.tags if np.isfinite(tick_us)),
+        tags=tuple((time * (tick_us * 1e-6), text) for time, text in header.tags if np.isfinite(tick_us)),
         protocol=header.protocol if header.mode == _EPISODIC else Protocol(),
         warnings=tuple(warnings),
     )

@@ -35,7 +35,7 @@ _OLD_HEADER, _HEADER = 2048, 6144
 
 
 def parse_abf1(file: BinaryIO, size: int) -> Header:
-    """The header of an ABF1 file of `size` bytes, parts of which that lie beyond its end being refused."""
+    """The header of an ABF1 file of `size` bytes; a part beyond its end is refused."""
     file.seek(0)
     raw = file.read(_HEADER)
     version, mode, n_values, skipped, n_sweeps = struct.unpack_from("<fhihi", raw, 4)
@@ -52,7 +52,7 @@ def parse_abf1(file: BinaryIO, size: int) -> Header:
     for name, (start, each, count) in {"synch": synch, "tag": tags}.items():
         if start < 0 or count < 0:
             raise damaged(f"its {name} section has {count} entries")
-        if start and start + each * count > size:
+        if start and count and start + each * count > size:
             raise truncated(f": its {name} section lies beyond its end")
     raw = raw[: data_block * BLOCK].ljust(_HEADER, b"\0")  # short headers: the rest counts as zero
     extended = data_block * BLOCK > _OLD_HEADER and version >= 1.6

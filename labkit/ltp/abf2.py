@@ -54,7 +54,7 @@ Sections = dict[str, tuple[int, int, int]]
 
 
 def parse_abf2(file: BinaryIO, size: int) -> Header:
-    """The header of an ABF2 file of `size` bytes, parts of which that lie beyond its end being refused."""
+    """The header of an ABF2 file of `size` bytes; a part beyond its end is refused."""
     file.seek(0)
     raw = file.read(BLOCK)
     (n_sweeps,) = struct.unpack_from("<I", raw, 12)

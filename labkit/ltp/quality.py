@@ -88,18 +88,16 @@ def flags(
 
 
 def clipped(traces: Floats, time_ms: Floats, *, from_ms: float) -> Bools:
-    """Whether five neighbouring samples after `from_ms` share the extreme value of the response; (M,)."""
+    """Whether the extreme value after `from_ms`, where first reached, repeats for five samples; (M,)."""
     after = traces[:, time_ms >= from_ms]
     out = np.zeros(len(traces), bool)
     if after.shape[1] < _REPEATS:
         return out
-    highest, lowest = np.fmax.reduce(after, axis=1), np.fmin.reduce(after, axis=1)
-    for extreme in (highest, lowest):
-        same = after == extreme[:, None]
-        some = np.flatnonzero((same.sum(axis=1) >= _REPEATS) & (highest > lowest))
-        run = same[some]
-        length = run.shape[1] - _REPEATS + 1
-        out[some] |= np.logical_and.reduce([run[:, i : i + length] for i in range(_REPEATS)]).any(axis=1)
+    rows = np.arange(len(after))[:, None]
+    for extreme in (np.argmax, np.argmin):
+        at = np.minimum(extreme(after, axis=1), after.shape[1] - _REPEATS)
+        run = after[rows, at[:, None] + np.arange(_REPEATS)]
+        out |= (run == run[:, :1]).all(axis=1) & (after[rows[:, 0], at] != after[:, 0])
     return out
 
 

@@ -27,6 +27,8 @@ from labkit.ltp.window import (
     BEFORE_MS,
     BLANK_MS,
     LOWPASS_HZ,
+    RESPONSE_MS,
+    ROWS_FOR_MEAN,
     MeanTrace,
     Template,
     filled,
@@ -48,7 +50,7 @@ _ROWS = 512
 
 @dataclass(frozen=True)
 class _Group:
-    """M responses of one pathway and pulse: (M, N) traces in mV with the baseline at 0, and (M,) what belongs to them.
+    """M responses of one pathway and pulse: (M, N) traces in mV, baseline at 0, and (M,) what belongs to them.
 
     `first` holds the first pulse of each average, `count` how many were averaged, `room_ms` how long the
     trace is known after the stimulus.
@@ -159,23 +161,25 @@ def measure(
     templates: dict[str, Template] = {}
     for name in names:
         for number in np.unique(pulses.pulse[pulses.pathway == name]):
-            group = _gather(
-                recording,
-                pulses.take((pulses.pathway == name) & (pulses.pulse == number)),
-                average=average,
-                baseline_ms=baseline_ms,
-                blank_ms=blank_ms,
-                until_ms=max(AFTER_MS, windows[name][1] + 12.0 if name in windows else 0.0),
-            )
-            some = lowpass(group.traces[:200], rate_hz=recording.rate_hz, corner_hz=lowpass_hz)
-            noise = noise_level(some, group.time_ms, from_ms=8.0)
+            own = pulses.take((pulses.pathway == name) & (pulses.pulse == number))
+            until_ms = max(AFTER_MS, windows[name][1] + 12.0 if name in windows else 0.0)
+            cutting = {"baseline_ms": baseline_ms, "blank_ms": blank_ms}
+            if len(own) > ROWS_FOR_MEAN * average:
+                # The mean of some hundred tells the template, and then how much of the rest need be read.
+                some = own.take(np.linspace(0, len(own) - 1, ROWS_FOR_MEAN).astype(int))
+                sample = _gather(recording, some, average=1, until_ms=until_ms, **cutting)
+                group = None
+            else:
+                group = sample = _gather(recording, own, average=average, until_ms=until_ms, **cutting)
+            smooth = lowpass(sample.traces[:200], rate_hz=recording.rate_hz, corner_hz=lowpass_hz)
+            noise = noise_level(smooth, sample.time_ms, from_ms=8.0)
             # The second response rises where the first does.
             first = templates.get(name)
             template = fit_template(
-                group.traces.mean(axis=0),
-                group.time_ms,
+                sample.traces.mean(axis=0),
+                sample.time_ms,
                 rate_hz=recording.rate_hz,
-                noise_mV=noise / np.sqrt(len(group.traces)),
+                noise_mV=noise / np.sqrt(len(sample.traces)),
                 window_ms=windows.get(name) or (first and first.window_ms),
                 volley_ms=volley_ms,
                 blank_ms=blank_ms,
@@ -183,6 +187,10 @@ def measure(
                 polarity=polarity or (first and first.polarity),
                 tail=remove_tail,
             )
+            if group is None:
+                enough_ms = min(until_ms, template.window_ms[1] + RESPONSE_MS + 1.5)
+                group = _gather(recording, own, average=average, until_ms=enough_ms, **cutting)
+                noise /= np.sqrt(average)
             templates.setdefault(name, template)
             warnings += _about(name if number == 1 else f"{name}, pulse {number}", number, template, group)
             rise = measure_rise(

@@ -37,7 +37,7 @@ from labkit.ltp.landmarks import (
     running_mean,
     value_at,
 )
-from labkit.ltp.window import Template
+from labkit.ltp.window import RESPONSE_MS, Template
 
 __all__ = ["Rise", "measure_rise", "smoothed_maximum"]
 
@@ -55,10 +55,14 @@ _SPIKE_NOISE, _SPIKE_PART = 6.0, 0.03
 # A spike that follows the 80 % point sooner than this reaches into the rise; the slope then comes from this
 # part.
 _SPIKE_NEAR_MS, _LOWER_PART = 0.3, 0.7
+# So many responses without a spike tell what shape those with one would have.
+_LEAST_ALIKE = 5
 # The peak without its spike is at most this many times what is left of it.
 _MOST_CUT = 1.25
 # Responses at once: bounds memory, and keeps what is worked on near the processor.
 _ROWS = 256
+# With no more responses than this the copies are kept for a second look, else they are made anew.
+_ROWS_KEPT = 1024
 
 
 @dataclass(frozen=True)
@@ -114,73 +118,104 @@ def measure_rise(
     n, step = len(traces), float(time_ms[1] - time_ms[0])
     start_ms, end_ms = template.window_ms
     width = end_ms - start_ms
-    # A response is over 8 ms after its rise; filtering costs most, so nothing beyond is filtered.
-    last_ms = min(end_ms + 8.0, float(time_ms[-1]))
+    # Filtering costs most, so nothing is filtered after the response is over.
+    last_ms = min(end_ms + RESPONSE_MS, float(time_ms[-1]))
     near = slice(int(np.searchsorted(time_ms, -1.5)), int(np.searchsorted(time_ms, last_ms + 1.0)) + 1)
     t = time_ms[near]
-    raw, smooth = np.empty((n, len(t))), np.empty((n, len(t)))
-    for rows in _chunks(n):
-        part = template.polarity * traces[rows]
+    half = _neighbours_wanted(noise_mV, template.level_mV)
+    rising = slice(*np.searchsorted(t, (start_ms, max(template.peak_ms, end_ms))))
+    kept: dict[int, tuple] = {}
+
+    def prepared(rows: slice) -> tuple[Floats, Floats, Floats, Floats]:
+        """Raw, low-passed and averaged copies of some rows, and the noise left in the last."""
+        if rows.start in kept:
+            return kept[rows.start]
+        wide = slice(max(rows.start - half, 0), rows.stop + half)
+        part = template.polarity * traces[wide, near]
         if template.tail is not None:
-            part = subtract_tail(part, time_ms, template.tail)
-        raw[rows] = blank(part[:, near], t, end_ms=template.blank_ms)
-        smooth[rows] = lowpass(raw[rows], rate_hz=rate_hz, corner_hz=lowpass_hz)
-    size = float(np.median(smooth[:, np.searchsorted(t, template.peak_ms - 1e-9)]))
-    copy, together = _copy_to_locate(smooth, t, template, segment, noise_mV, size)
-    left = noise_mV / np.sqrt(together)
+            part = subtract_tail(part, t, template.tail)
+        part = blank(part, t, end_ms=template.blank_ms)
+        smooth = lowpass(part, rate_hz=rate_hz, corner_hz=lowpass_hz)
+        before, after = neighbours(
+            smooth[:, rising], half=half, segment=segment[wide], least_mV=2 * noise_mV, part=_ALIKE_PART
+        )
+        copy, together = running_mean(smooth, before=before, after=after)
+        own = slice(rows.start - wide.start, rows.stop - wide.start)
+        out = part[own], smooth[own], copy[own], noise_mV / np.sqrt(together[own])
+        if n <= _ROWS_KEPT:
+            kept[rows.start] = out
+        return out
 
     def landmarks(rows: slice) -> tuple:
-        found = locate(
-            copy[rows],
+        raw, _, copy, left = prepared(rows)
+        marks = locate(
+            copy,
             t,
             search_ms=template.search_ms,
             limits_ms=(max(template.blank_ms, template.foot_ms - 0.5 * width), last_ms),
-            turn_mV=np.maximum(5 * left[rows], 0.02 * abs(size)),
+            turn_mV=np.maximum(5 * left, 0.02 * abs(template.level_mV)),
             width_ms=max(0.75, 0.6 * width),
         )
-        return (*found.__dict__.values(), *notch(copy[rows], t, found.peak_index, end_ms=last_ms))
+        climb, bottom, second = notch(copy, t, marks.peak_index, end_ms=last_ms)
+        spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)
+        depth = np.where(spiking, np.maximum(_depth(raw, marks.peak_index, bottom, second, step), 0), 0.0)
+        steep, whole = marks.steep_ms, np.ones(len(raw))
+        others = (
+            line(raw, t, steep - line_ms / 2, steep + line_ms / 2)[0],
+            line(raw, t, start_ms * whole, end_ms * whole)[0],
+            # The top of a parabola through 1 ms: unlike a mean it does not flatten the peak, and unlike the
+            # greatest sample it does not grow with noise, as the peak was found on the averaged copy.
+            value_at(raw, marks.peak_index, half=max(1, round(0.5 / step)), order=2),
+            _volley(-template.polarity * raw, t, template.volley_ms),
+        )
+        return (
+            *marks.__dict__.values(),
+            spiking,
+            depth,
+            *others,
+            *slopes(rows, marks, marks.peak - marks.foot),
+        )
 
-    *found, climb, bottom, second = _by_chunks(landmarks, n)
-    marks = Landmarks(*found)
-    spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)
-    alike = ~spiking
+    def slopes(rows: slice, marks: Landmarks, height: Floats) -> tuple:
+        _, smooth, copy, _ = prepared(rows)
+        low, _ = crossing(copy, t, marks.foot + span[0] / 100 * height, marks.steep_index, after=False)
+        high, reached = crossing(copy, t, marks.foot + span[1] / 100 * height, marks.steep_index, after=True)
+        peak_ms = t[marks.peak_index]
+        high = np.where(reached, np.minimum(high, peak_ms), peak_ms)
+        lower = line(smooth, t, low, low + _LOWER_PART * (high - low))[0]
+        return (*line(smooth, t, low, high), lower, high)
+
+    columns = _by_chunks(landmarks, n)
+    marks = Landmarks(*columns[:-11])
+    spiking, depth, steepest, fixed, amplitude, volley, *measured = columns[-11:]
+    spike_on_rise = np.zeros(n, bool)
     if spiking.any():
         # Steep enough to have the shape of those with a spike.
-        alike &= marks.rate > 0.3 * np.median(marks.rate[spiking])
-    height = _uncut_height(marks, spiking, alike, segment)
-    peak_ms = t[marks.peak_index]
+        alike = ~spiking & (marks.rate > 0.3 * np.median(marks.rate[spiking]))
+        height = _uncut_height(marks, spiking, alike, segment)
 
-    def slopes(rows: slice) -> tuple:
-        def level(percent: float) -> Floats:
-            return marks.foot[rows] + percent / 100 * height[rows]
+        def again(rows: slice) -> tuple:
+            if not spiking[rows].any():
+                return tuple(column[rows] for column in measured)
+            return slopes(rows, marks.take(rows), height[rows])
 
-        low, _ = crossing(copy[rows], t, level(span[0]), marks.steep_index[rows], after=False)
-        high, reached = crossing(copy[rows], t, level(span[1]), marks.steep_index[rows], after=True)
-        high = np.where(reached, np.minimum(high, peak_ms[rows]), peak_ms[rows])
-        whole = line(smooth[rows], t, low, high)
-        lower = line(smooth[rows], t, low, low + _LOWER_PART * (high - low))[0]
-        steep, ones = marks.steep_ms[rows], np.ones(len(low))
-        steepest = line(raw[rows], t, steep - line_ms / 2, steep + line_ms / 2)[0]
-        fixed = line(raw[rows], t, start_ms * ones, end_ms * ones)[0]
-        return (*whole, lower, high, steepest, fixed)
-
-    slope, r2, points, lower, high_ms, steepest, fixed = _by_chunks(slopes, n)
-    spike_on_rise = spiking & (peak_ms - high_ms < _SPIKE_NEAR_MS)
-    if spike_on_rise.any() and alike.sum() >= 5:
-        slope = np.where(spike_on_rise, lower * np.nanmean(slope[alike]) / np.nanmean(lower[alike]), slope)
+        measured = _by_chunks(again, n)
+        slope, _, _, lower, high_ms = measured
+        if alike.sum() >= _LEAST_ALIKE:
+            spike_on_rise = spiking & (t[marks.peak_index] - high_ms < _SPIKE_NEAR_MS)
+            usual = np.nanmean(slope[alike]) / np.nanmean(lower[alike])
+            measured[0] = np.where(spike_on_rise, lower * usual, slope)
+    slope, r2, points, _, _ = measured
     with np.errstate(invalid="ignore", divide="ignore"):
         latency = np.where(marks.rate > 0, marks.steep_ms - (marks.steep - marks.foot) / marks.rate, np.nan)
     return Rise(
         slope=slope,
         max_slope=steepest,
         fixed_slope=fixed,
-        # The top of a parabola through 1 ms: unlike the mean of 1 ms it does not flatten the peak, and
-        # unlike the greatest sample it does not grow with noise, as the peak was found on the averaged
-        # copy.
-        amplitude=value_at(raw, marks.peak_index, half=max(1, round(0.5 / step)), order=2),
+        amplitude=amplitude,
         latency_ms=latency,
-        volley=_volley(-template.polarity * raw, t, template.volley_ms),
-        spike=np.where(spiking, np.maximum(_depth(raw, marks.peak_index, bottom, second, step), 0), 0.0),
+        volley=volley,
+        spike=depth,
         r2=r2,
         points=points,
         edge=marks.edge,
@@ -210,20 +245,12 @@ def smoothed_maximum(
     return smooth[np.arange(len(smooth))[:, None], columns] @ weights
 
 
-def _copy_to_locate(
-    smooth: Floats, t: Floats, template: Template, segment: Ints, noise_mV: float, size: float
-) -> tuple[Floats, Ints]:
-    """The responses averaged with their neighbours as far as noise asks for it, and how many make each."""
-    half = 0
-    if noise_mV > 0:
-        wanted = (_SNR_TO_LOCATE * noise_mV / max(size, noise_mV)) ** 2
-        half = int(np.clip(np.ceil((wanted - 1) / 2), 0, _NEIGHBOURS))
-    ends = (template.window_ms[0], max(template.peak_ms, template.window_ms[1]))
-    rising = slice(*np.searchsorted(t, ends))
-    before, after = neighbours(
-        smooth[:, rising], half=half, segment=segment, least_mV=2 * noise_mV, part=_ALIKE_PART
-    )
-    return running_mean(smooth, before=before, after=after)
+def _neighbours_wanted(noise_mV: float, level_mV: float) -> int:
+    """How many responses on either side it takes to find landmarks well enough."""
+    if not noise_mV > 0:
+        return 0
+    wanted = (_SNR_TO_LOCATE * noise_mV / max(level_mV, noise_mV)) ** 2
+    return int(np.clip(np.ceil((wanted - 1) / 2), 0, _NEIGHBOURS))
 
 
 def _uncut_height(marks: Landmarks, spiking: Bools, alike: Bools, segment: Ints) -> Floats:
@@ -234,7 +261,7 @@ def _uncut_height(marks: Landmarks, spiking: Bools, alike: Bools, segment: Ints)
     steepest point of a single response is uncertain.
     """
     height = marks.peak - marks.foot
-    if not spiking.any() or alike.sum() < 5:
+    if alike.sum() < _LEAST_ALIKE:
         return height
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(height > 0, (marks.steep - marks.foot) / height, np.nan)

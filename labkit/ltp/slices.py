@@ -175,15 +175,15 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
 
 
 def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
-    """How many responses of each recording bear each flag: one row per code, with the number of responses.
+    """Which flags the responses of each pathway bear, and how many of them: one row per code, pathway and flag.
 
-    Numbers in a flag are left out, so that "latency 2.1 ms off" and "latency 3.4 ms off" count as one kind.
+    Numbers in a flag are left out, so that latencies of 2.1 and 3.4 ms count as one kind.
     """
-    each = responses[["code", "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
+    each = responses[["code", "pathway", "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
     each["flags"] = each["flags"].str.replace(r"\s*-?\d+(\.\d+)?", "", regex=True)
-    counted = pd.crosstab(each["code"], each["flags"]).drop(columns="", errors="ignore")
-    counted.insert(0, "responses", responses["code"].value_counts())
-    return counted.rename_axis(columns=None)
+    counted = each[each["flags"] != ""].groupby(["code", "pathway", "flags"]).size().rename("flagged").reset_index()
+    total = responses.groupby(["code", "pathway"]).size().rename("responses")
+    return counted.join(total, on=["code", "pathway"])
 
 
 def plasticity_slices(

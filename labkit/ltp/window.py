@@ -19,9 +19,13 @@ from labkit.ltp.pulses import Pulses, cut, measured_pulses
 from labkit.ltp.recording import Recording
 
 __all__ = [
+    "AFTER_MS",
     "BASELINE_MS",
+    "BEFORE_MS",
     "BLANK_MS",
     "LOWPASS_HZ",
+    "RESPONSE_MS",
+    "ROWS_FOR_MEAN",
     "MeanTrace",
     "Template",
     "fit_template",
@@ -39,6 +43,8 @@ BLANK_MS = 0.7
 LOWPASS_HZ = 1000.0
 BEFORE_MS = 5.0
 AFTER_MS = 20.0
+# A response is over so long after its rise.
+RESPONSE_MS = 8.0
 
 # A second pulse rides on the decay of the first response: only what lies just before it is its baseline.
 _LATER_BASELINE_MS = (-2.0, -0.3)
@@ -47,7 +53,7 @@ _SHORT_GAP_MS = 0.1
 # An fEPSP that is over by then is a fibre volley.
 _VOLLEY_OVER_MS = 1.8
 # Enough responses for a mean; more would only take longer to read.
-_ROWS_FOR_MEAN = 400
+ROWS_FOR_MEAN = 400
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Template:
 
     `window_ms` is where the rise passes 20 and 80 %, or the window given; `search_ms` is where the steepest
     point of single responses is looked for; `amplitude_mV` is that of the mean from foot to peak, and
-    `clear` whether it stands out of the noise. `volley_ms` are the shoulders and the trough of the fibre
-    volley, None without room for one.
+    `clear` whether it stands out of the noise; `level_mV` is the level of its peak. `volley_ms` are the
+    shoulders and the trough of the fibre volley, None without room for one.
     """
 
     polarity: int
@@ -66,6 +72,7 @@ class Template:
     foot_ms: float
     peak_ms: float
     amplitude_mV: float
+    level_mV: float
     blank_ms: float
     tail: Tail | None
     volley_ms: tuple[float, float, float] | None
@@ -185,7 +192,7 @@ def mean_responses(
 def zeroed(
     traces: Floats, time_ms: Floats, *, baseline_ms: tuple[float, float], room_ms: Floats, first: bool = True
 ) -> tuple[Floats, Floats, Floats]:
-    """Subtract the mean before the stimulus.
+    """Subtract, in place, the mean before the stimulus.
 
     Parameters
     ----------
@@ -205,30 +212,41 @@ def zeroed(
         any baseline the end of the sweep serves, and the length is 0.
     """
     start, end = baseline_ms if first else _LATER_BASELINE_MS
-    # Rows with less room than that take all there is.
-    short = room_ms < 1.0 if first else np.zeros(len(traces), bool)
-    start_ms = np.maximum(start, -room_ms - 1e-9)
-    end_ms = np.where(short, -_SHORT_GAP_MS, end)
-    used = (time_ms >= start_ms[:, None] - 1e-9) & (time_ms <= end_ms[:, None] + 1e-9) & np.isfinite(traces)
-    none = ~used.any(axis=1)
-    if none.any():
-        late = time_ms >= time_ms[-1] - 0.1 * (time_ms[-1] - max(time_ms[0], 0))
-        used[none] = late & np.isfinite(traces[none])
-    count = used.sum(axis=1)
-    values = np.where(used, traces, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = values.sum(axis=1) / count
-        spread = np.where(used, traces - mean[:, None], 0.0)
-        noise = np.where(count >= 3, np.sqrt(np.sum(spread**2, axis=1) / (count - 1)), np.nan)
     step = time_ms[1] - time_ms[0]
-    return traces - mean[:, None], np.where(none, np.nan, noise), np.where(none, 0.0, count * step)
+    before = time_ms < -1e-9
+    part, t = traces[:, before], time_ms[before]
+    # Rows with less room than 1 ms take all there is.
+    short = room_ms < 1.0 if first else np.zeros(len(traces), bool)
+    if not short.any() and (room_ms >= -t[0] - 1e-9).all():
+        used = np.flatnonzero((t >= start - 1e-9) & (t <= end + 1e-9))
+        part = part[:, used[0] : used[-1] + 1] if used.size else part[:, :0]
+        count = np.full(len(traces), part.shape[1])
+        weight = None
+    else:
+        begins = np.maximum(start, -room_ms - 1e-9)
+        ends = np.where(short, -_SHORT_GAP_MS, end)
+        weight = (t >= begins[:, None] - 1e-9) & (t <= ends[:, None] + 1e-9) & np.isfinite(part)
+        count = weight.sum(axis=1)
+        part = np.where(weight, part, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = part.sum(axis=1) / count
+        spread = part - mean[:, None]
+        if weight is not None:
+            spread *= weight
+        noise = np.where(count >= 3, np.sqrt(np.einsum("ij,ij->i", spread, spread) / (count - 1)), np.nan)
+    none = count == 0
+    if none.any():
+        mean[none] = np.nanmedian(traces[none][:, time_ms >= 0.9 * time_ms[-1]], axis=1)
+    traces -= mean[:, None]
+    return traces, np.where(none, np.nan, noise), np.where(none, 0.0, count * step)
 
 
 def filled(traces: Floats) -> Floats:
-    """NaN before the sweep as 0 (the baseline), NaN after its end as the last value; (M, N), baseline at 0."""
-    missing = np.isnan(traces)
-    if not missing.any():
+    """NaN before the sweep as 0 (the baseline), NaN after its end as the last value; (M, N)."""
+    # What is missing is missing at an end.
+    if not np.isnan(traces[:, [0, -1]]).any():
         return traces
+    missing = np.isnan(traces)
     out = np.where(missing, 0.0, traces)
     last = traces.shape[1] - 1 - np.argmax(~missing[:, ::-1], axis=1)
     after = np.arange(traces.shape[1]) > last[:, None]
@@ -302,6 +320,7 @@ def fit_template(
         foot_ms=shape["foot_ms"],
         peak_ms=shape["peak_ms"],
         amplitude_mV=shape["amplitude"],
+        level_mV=shape["level"],
         blank_ms=blank_ms,
         tail=fitted,
         # The volley is negative whichever way the fEPSP goes.
@@ -326,7 +345,7 @@ def _rise(
             search = (float(time_ms[found[0]]), float(time_ms[found[1]]))
     else:
         search = window_ms
-        limits = (blank_ms, float(min(time_ms[-1], window_ms[1] + 8.0)))
+        limits = (blank_ms, float(min(time_ms[-1], window_ms[1] + RESPONSE_MS)))
     marks = locate(
         smooth[None], time_ms, search_ms=search, limits_ms=limits, turn_mV=np.array([turn]), width_ms=0.75
     )
@@ -347,6 +366,7 @@ def _rise(
         "foot_ms": float(time_ms[marks.foot_index[0]]),
         "peak_ms": float(time_ms[marks.peak_index[0]]),
         "amplitude": amplitude,
+        "level": float(marks.peak[0]),
         "rate": float(marks.rate[0]),
     }
 
@@ -405,8 +425,8 @@ def _mean(
     rows = np.flatnonzero(
         (pulses.pathway == pathway) & (pulses.pulse == 1) & (True if chosen is None else chosen)
     )
-    if len(rows) > _ROWS_FOR_MEAN:
-        rows = rows[np.linspace(0, len(rows) - 1, _ROWS_FOR_MEAN).astype(int)]
+    if len(rows) > ROWS_FOR_MEAN:
+        rows = rows[np.linspace(0, len(rows) - 1, ROWS_FOR_MEAN).astype(int)]
     part = pulses.take(rows)
     to_points = recording.rate_hz / 1e3
     after_ms = min(AFTER_MS, float(np.median(part.after_ms)))

@@ -11,7 +11,9 @@ from labkit.pickers.trace import TraceItem, TracePicker
 __all__ = ["TraceItem", "TracePicker", "trace_items"]
 
 
-def trace_items(traces: Mapping[tuple[str, str], Any], files: Mapping[str, Sequence[Path]]) -> list[TraceItem]:
+def trace_items(
+    traces: Mapping[tuple[str, str], Any], files: Mapping[str, Sequence[Path]]
+) -> list[TraceItem]:
     """The items of a `TracePicker` from the mean traces of a study, by (code, pathway), and the files of each code."""
     return [
         TraceItem(

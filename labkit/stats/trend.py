@@ -160,7 +160,7 @@ def _null_moments(n: NDArray[np.float64], ties: NDArray[np.float64]) -> tuple[fl
     def five(x: NDArray[np.float64] | float) -> float:
         return float(np.sum(x * (x - 1) * (2 * x + 5)))
 
-    variance = (five(total) - five(n)) / 72 + two(n) * two(ties) / (8 * two(total))
+    variance = (five(total) - five(n) - five(ties)) / 72 + two(n) * two(ties) / (8 * two(total))
     if total > 2:
         variance += three(n) * three(ties) / (36 * three(total))
     return float((total**2 - (n**2).sum()) / 4), variance
