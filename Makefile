@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: report test lab lock bench clean
+.PHONY: report test lab bench notebooks lock clean
 
 report: $(READY)          ## run the notebooks of STUDY and write its HTML reports
 	$(BIN)/labkit report "$(STUDY)"
@@ -18,6 +18,9 @@ lab: $(READY)             ## open the notebooks in JupyterLab
 
 bench: $(READY)           ## speed and memory, as ratios against peers in the same run
 	$(BIN)/python benchmarks/ltp.py
+
+notebooks: $(READY)       ## run the notebooks on the demo study and keep their outputs
+	$(BIN)/python -m labkit.refresh
 
 lock: $(VENV)/bin/uv      ## requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \

@@ -83,12 +83,9 @@ def _execute(
         raise LabkitError(
             "no cell is tagged parameters", todo="tag the cell that says study = ...", where=path.name
         )
-    for cell in notebook.cells:
-        cell.metadata.setdefault("tags", [])  # papermill looks for both
+    # papermill looks for both everywhere; cells that a reader adds have no tags.
     notebook.metadata.setdefault("papermill", {})
-    for (
-        cell
-    ) in notebook.cells:  # papermill looks at the tags of every cell; those that a reader adds have none
+    for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
     notebook = parameterize_notebook(
         notebook, {"study": str(study)}, kernel_name="python3", language="python"
@@ -102,18 +99,16 @@ def _execute(
         kernel_manager_class=_kernel_class(scratch, kernels),
     )  # fmt: skip
     environment = os.environ | {
-        "IPYTHONDIR": str(
-            scratch / path.stem
-        ),  # neither the user's start-up files nor a history that kernels share
+        # Neither the user's start-up files nor a history that kernels share.
+        "IPYTHONDIR": str(scratch / path.stem),
         "LABKIT_STUDY": str(study),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     if strict:
         environment["LABKIT_STRICT"] = "1"
     try:
-        with asyncio.Runner(
-            loop_factory=asyncio.SelectorEventLoop
-        ) as runner:  # the loop that ZeroMQ needs on Windows
+        # The loop that ZeroMQ needs on Windows.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(client.async_execute(env=environment))
     except CellExecutionError as error:
         say(f"{path.stem}: stopped after {time.monotonic() - start:.1f} s")

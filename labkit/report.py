@@ -46,23 +46,21 @@ class Notice:
     kind: str = "caution"
 
     def __repr__(self) -> str:
-        return f"Notice: {self.text}" if self.text else ""
+        return f"Notice: {self.text}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        if not self.text:
-            return {"text/plain": ""}
         look = "border-left: 5px solid #8a3b00; background: #fff6e8; color: #1d2126; padding: 0.5em 1em"
         html = f'<div class="notice {self.kind}" role="note" style="{look}"><p>{escape(self.text)}</p></div>'
         return {"text/plain": repr(self), "text/html": html}
 
 
-def notice(text: str, *, kind: str = "caution") -> Notice:
+def notice(text: str, *, kind: str = "caution") -> Notice | None:
     """Say something that no reader should miss, such as picks that nobody has confirmed.
 
     Parameters
     ----------
     text
-        One or two sentences; '' shows nothing.
+        One or two sentences; '' gives None, which shows nothing.
     kind
         ``"caution"`` goes to the top of the report and to the page of all reports; ``"note"`` stays in its
         place.
@@ -74,7 +72,8 @@ def notice(text: str, *, kind: str = "caution") -> Notice:
     """
     if kind not in ("caution", "note"):
         raise errors.DataError(f"there is no notice of kind {kind!r}", expected="caution or note")
-    return Notice(" ".join(text.split()), kind)
+    text = " ".join(text.split())
+    return Notice(text, kind) if text else None
 
 
 def run(

@@ -159,6 +159,19 @@ def drag(page, edge: str, by_px: float, *, steps: int = 12) -> None:
     page.mouse.up()
 
 
+# The colour that the canvas itself shows at x on the page, high in the plot, above the traces.
+COLOUR = """x => {
+    const canvas = document.querySelector('.lk-trace canvas');
+    const box = canvas.getBoundingClientRect();
+    const ratio = canvas.width / box.width;
+    return [...canvas.getContext('2d').getImageData((x - box.left) * ratio, 16 * ratio, 1, 1).data];
+}"""
+
+
+def colour(page, x: float) -> str:
+    return page.evaluate(f"x => ({COLOUR})(x).join()", x)
+
+
 def wait_for_pick(folder: Path, name: str, recording: str = "rec00.abf") -> picks.Pick:
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while time.monotonic() < deadline:
@@ -187,15 +200,18 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         canvas = page.locator(".lk-trace canvas")
 
         # the end edge dragged by a real mouse: numbers and pixels change, nothing is stored yet
-        page.mouse.move(5, 5)
-        before = canvas.screenshot()
+        box = page.locator(".lk-handle[data-edge=end]").bounding_box()
+        beside = box["x"] + box["width"] / 2 + 25  # right of the edge now, inside the window after the drag
+        ground = colour(page, beside)
         drag(page, "end", 40)
         page.mouse.move(5, 5)
         page.locator(".lk-row[data-status=moved]").wait_for()
         start, end = window(page)
         assert start == 3.3
         assert end > 5.2
-        assert canvas.screenshot() != before
+        page.wait_for_function(f"ground => ({COLOUR})({beside}).join() !== ground", arg=ground)
+        red, green, blue = (int(part) for part in colour(page, beside).split(",")[:3])
+        assert red > green > blue, "the canvas shows the window, in amber, where the edge was dragged past"
         assert picks.load(tmp_path / "rec00.abf") is None
 
         # Shift and an arrow: ten samples of 0.05 ms

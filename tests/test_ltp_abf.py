@@ -164,6 +164,16 @@ def test_both_formats_say_the_same(tmp_path: Path) -> None:
     assert bits[0] == bits[1] == {1: Digital(1, 0, 2, 0)}
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+@pytest.mark.parametrize("version", WRITERS)
+def test_interval_keeps_its_fractions(tmp_path: Path, version: str, n_channels: int) -> None:
+    """12.5 µs between points; ABF1 states it per value (12.5, 6.25, 2.5 µs), each exact as a float32."""
+    values = np.zeros((2, n_channels, 300))
+    names = tuple(f"IN {i}" for i in range(n_channels))
+    path = WRITERS[version](tmp_path / "a.abf", values, rate_hz=80_000, channel=names, start_s=[0.0, 1.0])
+    assert open_abf(path).rate_hz == 80_000
+
+
 def test_micro_sign_of_old_headers(tmp_path: Path) -> None:
     """One byte of the Windows code page; to lose it would make volts of microvolts."""
     path = simulated(tmp_path / "a.abf", "abf1")
@@ -217,10 +227,10 @@ def test_interval_as_programmed_when_the_synch_array_is_missing(tmp_path: Path) 
     path = simulated(tmp_path / "a.abf", "abf1")
     data = bytearray(path.read_bytes())
     struct.pack_into("<ii", data, ABF1_SYNCH, 0, 0)
-    struct.pack_into("<f", data, ABF1_INTERVAL, 15.0)
+    struct.pack_into("<f", data, ABF1_INTERVAL, 15.25)
     path.write_bytes(data)
     file = open_abf(path)
-    assert np.diff(file.start_s).tolist() == [15.0] * 5
+    assert np.diff(file.start_s).tolist() == [15.25] * 5
     assert "as programmed" in file.warnings[0]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import math
-import pkgutil
 
 import pandas as pd
 import pytest
@@ -13,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit import stats
+from labkit.columns import axis_label
 from labkit.stats.words import interval, number, p_value
 
 
@@ -82,7 +80,7 @@ def test_the_sentence_names_test_statistic_df_p_effect_and_n_of_what(slices):
     ω² = (840.5 - 19.8) / (959.5 + 19.8).
     """
     assert compare(slices).summary() == (
-        "fEPSP slope after HFS (% of baseline) by group: one-way ANOVA, F(1, 6) = 42.4, P = 0.000626, "
+        f"{axis_label('potentiation_percent')} by group: one-way ANOVA, F(1, 6) = 42.4, P = 0.000626, "
         "η² = 0.88 (95% CI 0.49 to 0.95), ω² = 0.84; n = 8 animals (4 vehicle and 4 high), from 16 slices. "
         "Dunnett's test against vehicle: high − vehicle +20.50 (95% CI [12.79, 28.21]), P = 0.000626, "
         "g = 4.00 [1.46, 6.48]."
@@ -142,9 +140,3 @@ def test_what_was_left_out_is_told(slices):
 def test_a_comparison_shows_itself_as_its_sentence(slices):
     result = compare(slices)
     assert repr(result) == result.summary()
-
-
-@pytest.mark.parametrize("module", [m.name for m in pkgutil.iter_modules(stats.__path__)])
-def test_examples_in_the_docstrings_are_true(module):
-    result = doctest.testmod(importlib.import_module(f"labkit.stats.{module}"))
-    assert result.failed == 0

@@ -11,6 +11,7 @@ subtracted.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,22 +111,24 @@ def fit_tail(mean: Floats, time_ms: Floats, *, start_ms: float, end_ms: float) -
 
 def subtract_tail(traces: Floats, time_ms: Floats, tail: Tail) -> Floats:
     """The traces with, from the stimulus on, their own tail taken away."""
-    inside = (time_ms >= tail.start_ms - 1e-9) & (time_ms <= tail.end_ms + 1e-9)
-    x = time_ms[inside]
-    bases = np.column_stack(
-        [
-            np.exp(-(x - tail.start_ms) / tail.decay_ms),
-            _three_phases((x - tail.volley_ms) / tail.volley_width_ms),
-        ]
-    )
-    if tail.volley_mV == 0:
-        bases = bases[:, :1]
-    level = traces[:, inside] @ np.linalg.pinv(bases)[0]
-    # Before the blank ends the tail would grow without bound.
-    decay = np.where(
-        time_ms >= 0, np.exp(-(np.maximum(time_ms, tail.start_ms) - tail.start_ms) / tail.decay_ms), 0
-    )
+    inside, weights, decay = _estimator(tail, float(time_ms[0]), float(time_ms[-1]), len(time_ms))
+    level = traces[:, inside] @ weights
     return traces - level[:, None] * decay
+
+
+@functools.lru_cache(maxsize=16)
+def _estimator(tail: Tail, first_ms: float, last_ms: float, n_points: int) -> tuple[slice, Floats, Floats]:
+    """Where the tail is estimated, the weights that give its level there, and its course."""
+    time_ms = np.linspace(first_ms, last_ms, n_points)
+    inside = slice(*np.searchsorted(time_ms, (tail.start_ms - 1e-6, tail.end_ms + 1e-6)))
+    x = time_ms[inside]
+    bases = [np.exp(-(x - tail.start_ms) / tail.decay_ms)]
+    if tail.volley_mV != 0:
+        bases.append(_three_phases((x - tail.volley_ms) / tail.volley_width_ms))
+    # Before the blank ends the tail would grow without bound.
+    after_ms = np.maximum(time_ms, tail.start_ms) - tail.start_ms
+    decay = np.where(time_ms >= -1e-6, np.exp(-after_ms / tail.decay_ms), 0)
+    return inside, np.linalg.pinv(np.column_stack(bases))[0], decay
 
 
 def _three_phases(u: Floats) -> Floats:

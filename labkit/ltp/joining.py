@@ -47,7 +47,9 @@ def join(files: list[AbfFile]) -> Joined:
     warnings = []
     if undated and len(files) > 1:
         names = ", ".join(undated)
-        warnings.append(f"no date of recording in {names}; the files are joined back to back in the order given")
+        warnings.append(
+            f"no date of recording in {names}; the files are joined back to back in the order given"
+        )
         offsets = _back_to_back(files)
     else:
         files = sorted(files, key=_begun) if len(files) > 1 else files

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Landmarks",
+    "around",
     "crossing",
     "derivative",
     "first_rise",
     "line",
+    "line_weights",
     "locate",
     "lowpass",
     "neighbours",
     "notch",
     "running_mean",
-    "value_at",
+    "top_weights",
 ]
 
 Floats = NDArray[np.float64]
@@ -64,8 +66,8 @@ class Landmarks:
 def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
     """Zero-phase Butterworth low-pass of order 2.
 
-    It does what filtering forwards and backwards does, and is 6 dB down at `corner_hz`; the ends are continued by
-    their mirror image. A corner too near to half of the sampling rate leaves the traces as they are.
+    It does what filtering forwards and backwards does, and is 6 dB down at `corner_hz`; the ends are
+    continued by their mirror image. A corner too near to half of the sampling rate leaves the traces as they are.
 
     The square of the digital filter's gain is multiplied onto the spectrum, which takes half of the time.
     """
@@ -93,8 +95,7 @@ def derivative(traces: Floats, *, step_ms: float, width_ms: float) -> Floats:
     """Slope (mV/ms) of the least-squares line over `width_ms` around each point (Savitzky-Golay, order 1)."""
     from scipy.ndimage import correlate1d
 
-    half = max(1, round(width_ms / 2 / step_ms))
-    weights = np.arange(-half, half + 1) / (step_ms * np.sum(np.arange(-half, half + 1.0) ** 2))
+    weights = line_weights(max(1, round(width_ms / 2 / step_ms)), step_ms)
     return correlate1d(traces, weights.astype(traces.dtype), axis=-1, mode="nearest")
 
 
@@ -198,15 +199,22 @@ def crossing(
     return time_ms[before] + fraction * (time_ms[1] - time_ms[0]), passed.any(axis=1)
 
 
-def value_at(traces: Floats, index: Ints, *, half: int, order: int = 0) -> Floats:
-    """Level at `index` from 2 half + 1 samples: their mean, or for order 2 the middle of their parabola."""
-    offsets = np.arange(-half, half + 1)
-    columns = np.clip(index[:, None] + offsets, 0, traces.shape[1] - 1)
-    if order == 2 and half > 0:
-        weights = np.linalg.pinv(np.vander(offsets.astype(float), 3))[2]
-    else:
-        weights = np.full(offsets.size, 1 / offsets.size)
+def around(traces: Floats, index: Ints, weights: Floats) -> Floats:
+    """Weighted sum of the samples around `index`, the middle weight on it; (M,)."""
+    half = len(weights) // 2
+    columns = np.clip(index[:, None] + np.arange(-half, half + 1), 0, traces.shape[1] - 1)
     return traces[np.arange(len(traces))[:, None], columns] @ weights
+
+
+def top_weights(half: int) -> Floats:
+    """Weights that give the middle of the least-squares parabola through 2 half + 1 samples."""
+    return np.linalg.pinv(np.vander(np.arange(-half, half + 1.0), 3))[2]
+
+
+def line_weights(half: int, step_ms: float) -> Floats:
+    """Weights that give the slope of the least-squares line through 2 half + 1 samples."""
+    offsets = np.arange(-half, half + 1.0)
+    return offsets / (step_ms * np.sum(offsets**2))
 
 
 def locate(
@@ -241,8 +249,8 @@ def locate(
     margin = round(width_ms / 2 / step) + 1
     begin = max(first - margin, 0)
     rate = derivative(up[:, begin : last + margin], step_ms=step, width_ms=width_ms)
-    # The first hump of the slope that is at least half as steep as the steepest: what follows a population spike
-    # is a second descent, which may be steeper. A slope that only falls off belongs to the volley or artefact.
+    # The first hump of the slope that is at least half as steep as the steepest: what follows a population
+    # spike is a second descent, which may be steeper. A slope that only falls off belongs to the volley.
     within = rate[:, first - begin : last - begin]
     fastest = np.maximum(within.max(axis=1, keepdims=True), 0)
     risen = within > np.minimum.accumulate(within, axis=1) + 0.1 * fastest
@@ -259,7 +267,7 @@ def locate(
     middle = np.clip(index - begin, 1, rate.shape[1] - 2)
     a, b, c = rate[rows, middle - 1], rate[rows, middle], rate[rows, middle + 1]
     bend = a - 2 * b + c
-    shift = np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
+    shift = np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5).astype(float)
 
     start, end = int(index.min()), int(np.searchsorted(time_ms, limits_ms[1] + 1e-9))
     ahead = np.where(np.arange(start, end) >= index[:, None], up[:, start:end], -np.inf)
@@ -273,12 +281,12 @@ def locate(
         steep_index=index,
         steep_ms=time_ms[index] + shift * step,
         steep=up[rows, index] + b * shift * step,
-        rate=b,
+        rate=b.astype(float),
         foot_index=foot_index,
         # A foot below the baseline is what is left of the artefact: the fEPSP starts from the baseline.
-        foot=np.maximum(up[rows, foot_index], 0),
+        foot=np.maximum(up[rows, foot_index], 0).astype(float),
         peak_index=peak_index,
-        peak=up[rows, peak_index],
+        peak=up[rows, peak_index].astype(float),
         edge=edge,
     )
 

@@ -80,16 +80,19 @@ def flags(
         (short, lambda i: "cut off by the end of the sweep"),
         (count < wanted, lambda i: f"mean of {count[i]} instead of {wanted}"),
     ]
-    words: list[list[str]] = [[] for _ in range(n)]
+    words: dict[int, list[str]] = {}
     for doubtful, say in reasons:
-        for i in np.flatnonzero(doubtful):
-            words[i].append(say(i))
-    return ["; ".join(reason) for reason in words]
+        for i in np.flatnonzero(doubtful).tolist():
+            words.setdefault(i, []).append(say(i))
+    out = [""] * n
+    for i, reason in words.items():
+        out[i] = "; ".join(reason)
+    return out
 
 
 def clipped(traces: Floats, time_ms: Floats, *, from_ms: float) -> Bools:
     """Whether the extreme value after `from_ms`, where first reached, repeats for five samples; (M,)."""
-    after = traces[:, time_ms >= from_ms]
+    after = traces[:, np.searchsorted(time_ms, from_ms) :]
     out = np.zeros(len(traces), bool)
     if after.shape[1] < _REPEATS:
         return out

@@ -45,12 +45,12 @@ __all__ = ["MeanTrace", "mean_responses", "mean_trace", "measure", "measure_mark
 Floats = NDArray[np.float64]
 
 # Sweeps read at once.
-_ROWS = 512
+_ROWS = 256
 
 
 @dataclass(frozen=True)
 class _Group:
-    """M responses of one pathway and pulse: (M, N) traces in mV, baseline at 0, and (M,) what belongs to them.
+    """M responses of one pathway and pulse: (M, N) traces in mV, baseline at 0, and (M,) what goes with them.
 
     `first` holds the first pulse of each average, `count` how many were averaged, `room_ms` how long the
     trace is known after the stimulus.
@@ -275,7 +275,9 @@ def _gather(
     after = max(int(np.ceil(until_ms * to_points)) - 2, 4)
     first, count = averaged(pulses, average)
     ends = first + count
-    pieces, saturated = [], []
+    heads = pulses.take(first)
+    room_ms = np.minimum.reduceat(pulses.before_ms, first)
+    parts: list[tuple] = []
     # Whole averages at a time: memory holds some hundred sweeps beside the averages.
     step = max(1, _ROWS // average)
     for low in range(0, len(first), step):
@@ -285,21 +287,20 @@ def _gather(
         if np.any(part.after_ms < until_ms):
             cuts[time_ms > part.after_ms[:, None] - 2 / to_points] = np.nan
         starts = first[low:high] - first[low]
-        saturated.append(np.logical_or.reduceat(clipped(cuts, time_ms, from_ms=blank_ms), starts))
+        saturated = np.logical_or.reduceat(clipped(cuts, time_ms, from_ms=blank_ms), starts)
         if average > 1:
             cuts = np.add.reduceat(cuts, starts, axis=0) / count[low:high, None]
-        pieces.append(cuts)
-    traces = np.concatenate(pieces)
-    heads = pulses.take(first)
-    traces, noise, length = zeroed(
-        traces,
-        time_ms,
-        baseline_ms=baseline_ms,
-        room_ms=np.minimum.reduceat(pulses.before_ms, first),
-        first=bool(heads.pulse[0] == 1),
-    )
+        traces, noise, length = zeroed(
+            cuts,
+            time_ms,
+            baseline_ms=baseline_ms,
+            room_ms=room_ms[low:high],
+            first=bool(heads.pulse[0] == 1),
+        )
+        parts.append((filled(traces), noise, length, saturated))
+    traces, noise, length, saturated = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _Group(
-        traces=filled(traces),
+        traces=traces,
         time_ms=time_ms,
         first=heads,
         time_s=np.add.reduceat(pulses.time_s, first) / count,
@@ -307,7 +308,7 @@ def _gather(
         noise=noise,
         baseline_ms=length,
         room_ms=np.minimum.reduceat(pulses.after_ms, first),
-        saturated=np.concatenate(saturated),
+        saturated=saturated,
     )
 
 

@@ -19,7 +19,9 @@ Notation: M responses of N points in order of time, baseline at 0, `time_ms` (N,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +30,16 @@ from numpy.typing import NDArray
 from labkit.ltp.artefact import blank, subtract_tail
 from labkit.ltp.landmarks import (
     Landmarks,
+    around,
     crossing,
     line,
+    line_weights,
     locate,
     lowpass,
     neighbours,
     notch,
     running_mean,
-    value_at,
+    top_weights,
 )
 from labkit.ltp.window import RESPONSE_MS, Template
 
@@ -61,7 +65,7 @@ _LEAST_ALIKE = 5
 _MOST_CUT = 1.25
 # Responses at once: bounds memory, and keeps what is worked on near the processor.
 _ROWS = 256
-# With no more responses than this the copies are kept for a second look, else they are made anew.
+# With no more responses than this the copies are kept for a second look; else they are made anew, in threads.
 _ROWS_KEPT = 1024
 
 
@@ -124,6 +128,11 @@ def measure_rise(
     t = time_ms[near]
     half = _neighbours_wanted(noise_mV, template.level_mV)
     rising = slice(*np.searchsorted(t, (start_ms, max(template.peak_ms, end_ms))))
+    steepest_line = line_weights(max(1, round(line_ms / 2 / step)), step)
+    fixed_line = _line_between(t, start_ms, end_ms)
+    top = top_weights(max(1, round(0.5 / step)))
+    # The volley is negative whichever way the fEPSP goes.
+    volley_depth = -template.polarity * _volley_weights(t, template.volley_ms)
     kept: dict[int, tuple] = {}
 
     def prepared(rows: slice) -> tuple[Floats, Floats, Floats, Floats]:
@@ -141,13 +150,14 @@ def measure_rise(
         )
         copy, together = running_mean(smooth, before=before, after=after)
         own = slice(rows.start - wide.start, rows.stop - wide.start)
-        out = part[own], smooth[own], copy[own], noise_mV / np.sqrt(together[own])
+        # Single precision is fine enough to look for something, and takes half of the time.
+        out = part[own], smooth[own], copy[own].astype(np.float32), noise_mV / np.sqrt(together[own])
         if n <= _ROWS_KEPT:
             kept[rows.start] = out
         return out
 
     def landmarks(rows: slice) -> tuple:
-        raw, _, copy, left = prepared(rows)
+        raw, smooth, copy, left = prepared(rows)
         marks = locate(
             copy,
             t,
@@ -158,36 +168,31 @@ def measure_rise(
         )
         climb, bottom, second = notch(copy, t, marks.peak_index, end_ms=last_ms)
         spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)
-        depth = np.where(spiking, np.maximum(_depth(raw, marks.peak_index, bottom, second, step), 0), 0.0)
-        steep, whole = marks.steep_ms, np.ones(len(raw))
+        depth = np.zeros(len(raw))
+        depth[spiking] = _depth(
+            raw[spiking], marks.peak_index[spiking], bottom[spiking], second[spiking], round(0.05 / step)
+        )
         others = (
-            line(raw, t, steep - line_ms / 2, steep + line_ms / 2)[0],
-            line(raw, t, start_ms * whole, end_ms * whole)[0],
+            around(raw, marks.steep_index, steepest_line),
+            raw @ fixed_line,
             # The top of a parabola through 1 ms: unlike a mean it does not flatten the peak, and unlike the
             # greatest sample it does not grow with noise, as the peak was found on the averaged copy.
-            value_at(raw, marks.peak_index, half=max(1, round(0.5 / step)), order=2),
-            _volley(-template.polarity * raw, t, template.volley_ms),
+            around(raw, marks.peak_index, top),
+            raw @ volley_depth,
         )
-        return (
-            *marks.__dict__.values(),
-            spiking,
-            depth,
-            *others,
-            *slopes(rows, marks, marks.peak - marks.foot),
-        )
+        slope, r2, points, _, _ = slopes(smooth, copy, marks, marks.peak - marks.foot)
+        return (*marks.__dict__.values(), spiking, depth, *others, slope, r2, points)
 
-    def slopes(rows: slice, marks: Landmarks, height: Floats) -> tuple:
-        _, smooth, copy, _ = prepared(rows)
+    def slopes(smooth: Floats, copy: Floats, marks: Landmarks, height: Floats) -> tuple:
         low, _ = crossing(copy, t, marks.foot + span[0] / 100 * height, marks.steep_index, after=False)
         high, reached = crossing(copy, t, marks.foot + span[1] / 100 * height, marks.steep_index, after=True)
         peak_ms = t[marks.peak_index]
         high = np.where(reached, np.minimum(high, peak_ms), peak_ms)
-        lower = line(smooth, t, low, low + _LOWER_PART * (high - low))[0]
-        return (*line(smooth, t, low, high), lower, high)
+        return (*line(smooth, t, low, high), low, high)
 
     columns = _by_chunks(landmarks, n)
-    marks = Landmarks(*columns[:-11])
-    spiking, depth, steepest, fixed, amplitude, volley, *measured = columns[-11:]
+    marks = Landmarks(*columns[:-9])
+    spiking, depth, steepest, fixed, amplitude, volley, slope, r2, points = columns[-9:]
     spike_on_rise = np.zeros(n, bool)
     if spiking.any():
         # Steep enough to have the shape of those with a spike.
@@ -195,17 +200,15 @@ def measure_rise(
         height = _uncut_height(marks, spiking, alike, segment)
 
         def again(rows: slice) -> tuple:
-            if not spiking[rows].any():
-                return tuple(column[rows] for column in measured)
-            return slopes(rows, marks.take(rows), height[rows])
+            _, smooth, copy, _ = prepared(rows)
+            slope, r2, points, low, high = slopes(smooth, copy, marks.take(rows), height[rows])
+            return slope, r2, points, high, line(smooth, t, low, low + _LOWER_PART * (high - low))[0]
 
-        measured = _by_chunks(again, n)
-        slope, _, _, lower, high_ms = measured
+        slope, r2, points, high_ms, lower = _by_chunks(again, n)
         if alike.sum() >= _LEAST_ALIKE:
             spike_on_rise = spiking & (t[marks.peak_index] - high_ms < _SPIKE_NEAR_MS)
             usual = np.nanmean(slope[alike]) / np.nanmean(lower[alike])
-            measured[0] = np.where(spike_on_rise, lower * usual, slope)
-    slope, r2, points, _, _ = measured
+            slope = np.where(spike_on_rise, lower * usual, slope)
     with np.errstate(invalid="ignore", divide="ignore"):
         latency = np.where(marks.rate > 0, marks.steep_ms - (marks.steep - marks.foot) / marks.rate, np.nan)
     return Rise(
@@ -238,11 +241,7 @@ def smoothed_maximum(
     smooth = savgol_filter(up, length, 3, axis=1) if 3 < length <= up.shape[1] else up
     inside = np.flatnonzero((time_ms >= window_ms[0] - 1e-9) & (time_ms < window_ms[1] - 1e-9))
     best = np.argmax(np.gradient(smooth, step, axis=1)[:, inside], axis=1) + inside[0]
-    half = max(1, round(line_ms / 2 / step))
-    offsets = np.arange(-half, half + 1)
-    columns = np.clip(best[:, None] + offsets, 0, len(time_ms) - 1)
-    weights = offsets / (step * np.sum(offsets.astype(float) ** 2))
-    return smooth[np.arange(len(smooth))[:, None], columns] @ weights
+    return around(smooth, best, line_weights(max(1, round(line_ms / 2 / step)), step))
 
 
 def _neighbours_wanted(noise_mV: float, level_mV: float) -> int:
@@ -276,22 +275,31 @@ def _uncut_height(marks: Landmarks, spiking: Bools, alike: Bools, segment: Ints)
     return np.where(spiking, height * np.clip(factor, 1.0, _MOST_CUT), height)
 
 
-def _depth(raw: Floats, peak: Ints, bottom: Ints, second: Ints, step: float) -> Floats:
+def _depth(raw: Floats, peak: Ints, bottom: Ints, second: Ints, half: int) -> Floats:
     """Height of the population spike: how far the trace lies from the line between its shoulders."""
-    half = max(0, round(0.05 / step))
-    left, low, right = (value_at(raw, index, half=half) for index in (peak, bottom, second))
+    mean = np.full(2 * half + 1, 1 / (2 * half + 1))
+    left, low, right = (around(raw, index, mean) for index in (peak, bottom, second))
     part = np.where(second > peak, (bottom - peak) / np.maximum(second - peak, 1), 0.0)
-    return left + part * (right - left) - low
+    return np.maximum(left + part * (right - left) - low, 0)
 
 
-def _volley(down: Floats, t: Floats, where: tuple[float, float, float] | None) -> Floats:
-    """Depth of the trough from the line between its shoulders, at the times that the mean response gives."""
+def _line_between(t: Floats, start_ms: float, end_ms: float) -> Floats:
+    """Weights (N,) of the slope of the least-squares line between two times."""
+    unit = np.eye(len(t))
+    return line(unit, t, np.full(len(t), start_ms), np.full(len(t), end_ms))[0]
+
+
+def _volley_weights(t: Floats, where: tuple[float, float, float] | None) -> Floats:
+    """Weights (N,) of the trough against the line between its shoulders, each the mean of 0.1 ms."""
     if where is None:
-        return np.full(len(down), np.nan)
-    half = max(0, round(0.05 / (t[1] - t[0])))
-    points = [np.full(len(down), np.searchsorted(t, x - 1e-9)) for x in where]
-    left, middle, right = (value_at(down, index, half=half) for index in points)
-    return middle - left - (where[1] - where[0]) / (where[2] - where[0]) * (right - left)
+        return np.full(len(t), np.nan)
+    half = round(0.05 / (t[1] - t[0]))
+    part = (where[1] - where[0]) / (where[2] - where[0])
+    weights = np.zeros(len(t))
+    for time, share in zip(where, (part - 1, 1.0, -part), strict=True):
+        at = int(np.searchsorted(t, time - 1e-9))
+        weights[at - half : at + half + 1] += share / (2 * half + 1)
+    return weights
 
 
 def _chunks(n: int) -> list[slice]:
@@ -300,4 +308,11 @@ def _chunks(n: int) -> list[slice]:
 
 def _by_chunks(function: Callable[[slice], tuple], n: int) -> list:
     """What `function` gives for some rows at a time, put together."""
-    return [np.concatenate(parts) for parts in zip(*map(function, _chunks(n)), strict=True)]
+    chunks = _chunks(n)
+    if n <= _ROWS_KEPT:
+        parts = map(function, chunks)
+    else:
+        # Array functions let other threads run meanwhile.
+        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+            parts = list(pool.map(function, chunks))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -14,7 +14,7 @@ __all__ = ["TraceItem", "TracePicker", "trace_items"]
 def trace_items(
     traces: Mapping[tuple[str, str], Any], files: Mapping[str, Sequence[Path]]
 ) -> list[TraceItem]:
-    """The items of a `TracePicker` from the mean traces of a study, by (code, pathway), and the files of each code."""
+    """The items of a `TracePicker` from the mean traces by (code, pathway) and the files of each code."""
     return [
         TraceItem(
             code=code,

@@ -172,7 +172,7 @@ class TracePicker(anywidget.AnyWidget):
         return pd.DataFrame(rows, columns=columns)
 
     def picks(self) -> list[picks.Pick]:
-        """Every pick that counts, for the provenance of a result: windows, proposed ones among them, and exclusions."""
+        """Every pick that counts, for the provenance of a result: windows, proposed or not, exclusions."""
         used = []
         for i, (item, mark) in enumerate(zip(self._traced, self._marks, strict=True)):
             proposal = {"kind": "window", "value": list(item.proposal_ms), "unit": "ms", "origin": "proposed"}
@@ -187,8 +187,8 @@ class TracePicker(anywidget.AnyWidget):
         if not proposed:
             return ""
         return (
-            f"{proposed} of {len(self._marks)} slope windows are proposals of labkit that nobody has confirmed; "
-            "confirm them in the picker of notebook 1."
+            f"{proposed} of {len(self._marks)} slope windows are proposals of labkit that nobody has "
+            "confirmed; confirm them in the picker of notebook 1."
         )
 
     # -- what a person does, in the widget or in a script

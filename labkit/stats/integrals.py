@@ -61,8 +61,7 @@ def range_exceeds(q: float, k: int, df: float) -> float:
 
         ``P = E_s k ∫ phi(z) (Phi(z)^(k-1) - [Phi(z) - Phi(z - q s)]^(k-1)) dz``.
 
-    `scipy.stats.studentized_range` agrees to 1e-9 but is rounding noise or 0 below some 1e-8, and 20 times
-    slower.
+    `scipy.stats.studentized_range` agrees to 1e-9 but is rounding noise or 0 below some 1e-8, and slower.
 
     Examples
     --------

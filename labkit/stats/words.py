@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from labkit.columns import COLUMNS
+from labkit.columns import COLUMNS, axis_label
 from labkit.stats.validate import join
 
 if TYPE_CHECKING:
@@ -219,10 +219,7 @@ def methods(c: Comparison) -> str:
 
 
 def _label(value: str) -> str:
-    column = COLUMNS.get(value)
-    if column is None:
-        return value
-    return f"{column.label} ({column.unit})" if column.unit else column.label
+    return axis_label(value) if value in COLUMNS else value
 
 
 def _plural(noun: str) -> str:
