@@ -2,9 +2,10 @@
 
     python benchmarks/ltp.py [--runs N] [--no-big]
 
-Two recordings are written to a temporary folder: an LTP experiment of usual size (480 sweeps of 2000 points) and
-a long one (5500 sweeps of 10000 points, 110 MB). Both are in the cache of the operating system when they are
-timed, so that raw reading is as fast as it can be. Times are the least and the median of N runs.
+Two recordings are written to a temporary folder: an LTP experiment of usual size (480 sweeps of 2000
+points) and a long one (5500 sweeps of 10000 points, 110 MB). Both are in the cache of the operating system
+when they are timed, so that raw reading is as fast as it can be. Times are the least and the median of N
+runs.
 """
 
 from __future__ import annotations
@@ -66,13 +67,19 @@ def setsweep_loop(path: Path) -> float:
 def memory_growth(path: Path) -> float:
     """MB by which the peak memory of a new process grows while it reads and measures."""
     code = (
-        "import resource, sys, numpy as np; from labkit import ltp, demo; from labkit.demo import field\n"
+        "import resource, sys, numpy as np; from labkit import ltp; from labkit.demo import field\n"
+        "def peak():\n"
+        "    try:\n"
+        "        lines = open('/proc/self/status').read().splitlines()\n"
+        "        return next(int(line.split()[1]) for line in lines if line.startswith('VmHWM'))\n"
+        "    except OSError:\n"
+        "        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "t = (np.arange(500) - 100) / 20.0\n"
         "some = field.response(t, rng=np.random.default_rng(0), slope_mV_per_ms=np.full(8, 0.5))\n"
         "ltp.measure(ltp.Recording.from_arrays(some, rate_hz=20000.0, stimuli=5.0))\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
         "ltp.measure(ltp.read(sys.argv[1]))\n"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+        "print((peak() - before) / 1024)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -92,7 +99,9 @@ def report(path: Path, *, runs: int) -> None:
     ]
     loop = setsweep_loop(path)
     rows.append((f"pyabf setSweep loop ({SETSWEEP_CALLS} calls, extrapolated)", (loop, loop)))
-    print(f"\n{recording.n_sweeps} sweeps x {recording.n_points} points, {size:.0f} MB at {RATE_HZ / 1e3:g} kHz")
+    print(
+        f"\n{recording.n_sweeps} sweeps x {recording.n_points} points, {size:.0f} MB at {RATE_HZ / 1e3:g} kHz"
+    )
     print(f"  {'':48}{'least, ms':>10}{'median, ms':>12}{'ratio to raw':>14}")
     for name, (least, middle) in rows:
         print(f"  {name:48}{1e3 * least:10.1f}{1e3 * middle:12.1f}{least / raw[0]:14.1f}")

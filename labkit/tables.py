@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from labkit.columns import COLUMNS, axis_label
+from labkit.errors import DataError
 
 if TYPE_CHECKING:
     from labkit.stats import Comparison
@@ -93,10 +94,18 @@ def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str
     return pd.DataFrame(rows).set_index(["Endpoint", "Contrast"])
 
 
-def omnibus(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """The test of any difference of each comparison, one row each, with the P of each group against the control."""
+def omnibus(
+    comparisons: Mapping[str, Comparison | DataError], *, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The test of any difference of each comparison, one row each, with the P of each group against the control.
+
+    A comparison that could not be made gives a row that says why.
+    """
     labels, rows = labels or {}, {}
     for name, comparison in comparisons.items():
+        if isinstance(comparison, DataError):
+            rows[name] = {"Test": f"not made: {comparison}"}
+            continue
         against = comparison.posthoc[comparison.posthoc["reference"] == comparison.control]
         outcome = comparison.omnibus
         df = ", ".join(f"{x:.4g}" for x in outcome.df)
@@ -105,9 +114,9 @@ def omnibus(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] 
             "Statistic": f"{outcome.symbol}({df}) = {outcome.statistic:.2f}".replace(" ", "\u00a0"),
             "P": _p(outcome.p),
             **{f"P, {labels.get(row['group'], row['group'])}": _p(row["p_adjusted"]) for row in against.to_dict("records")},
-            "n": int(comparison.groups["n"].sum()),
+            "n": str(comparison.groups["n"].sum()),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
 def numbers(slices: pd.DataFrame, *, unit: str = "animal") -> pd.DataFrame:

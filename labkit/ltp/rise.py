@@ -63,8 +63,10 @@ _SPIKE_NEAR_MS, _LOWER_PART = 0.3, 0.7
 _LEAST_ALIKE = 5
 # The peak without its spike is at most this many times what is left of it.
 _MOST_CUT = 1.25
+# Landmarks and slopes of low-passed traces are taken at this rate or more.
+_ENOUGH_HZ = 10_000.0
 # Responses at once: bounds memory, and keeps what is worked on near the processor.
-_ROWS = 256
+_ROWS = 512
 # With no more responses than this the copies are kept for a second look; else they are made anew, in threads.
 _ROWS_KEPT = 1024
 
@@ -126,8 +128,11 @@ def measure_rise(
     last_ms = min(end_ms + RESPONSE_MS, float(time_ms[-1]))
     near = slice(int(np.searchsorted(time_ms, -1.5)), int(np.searchsorted(time_ms, last_ms + 1.0)) + 1)
     t = time_ms[near]
+    # What is low-passed needs fewer samples; landmarks lie between samples anyway.
+    every = max(1, int(rate_hz / max(_ENOUGH_HZ, 10 * lowpass_hz)))
+    few = t[::every]
     half = _neighbours_wanted(noise_mV, template.level_mV)
-    rising = slice(*np.searchsorted(t, (start_ms, max(template.peak_ms, end_ms))))
+    rising = slice(*np.searchsorted(few, (start_ms, max(template.peak_ms, end_ms))))
     steepest_line = line_weights(max(1, round(line_ms / 2 / step)), step)
     fixed_line = _line_between(t, start_ms, end_ms)
     top = top_weights(max(1, round(0.5 / step)))
@@ -144,7 +149,7 @@ def measure_rise(
         if template.tail is not None:
             part = subtract_tail(part, t, template.tail)
         part = blank(part, t, end_ms=template.blank_ms)
-        smooth = lowpass(part, rate_hz=rate_hz, corner_hz=lowpass_hz)
+        smooth = lowpass(part, rate_hz=rate_hz, corner_hz=lowpass_hz)[:, ::every].copy()
         before, after = neighbours(
             smooth[:, rising], half=half, segment=segment[wide], least_mV=2 * noise_mV, part=_ALIKE_PART
         )
@@ -160,35 +165,39 @@ def measure_rise(
         raw, smooth, copy, left = prepared(rows)
         marks = locate(
             copy,
-            t,
+            few,
             search_ms=template.search_ms,
             limits_ms=(max(template.blank_ms, template.foot_ms - 0.5 * width), last_ms),
             turn_mV=np.maximum(5 * left, 0.02 * abs(template.level_mV)),
             width_ms=max(0.75, 0.6 * width),
         )
-        climb, bottom, second = notch(copy, t, marks.peak_index, end_ms=last_ms)
+        climb, bottom, second = notch(copy, few, marks.peak_index, end_ms=last_ms)
         spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)
         depth = np.zeros(len(raw))
         depth[spiking] = _depth(
-            raw[spiking], marks.peak_index[spiking], bottom[spiking], second[spiking], round(0.05 / step)
+            raw[spiking],
+            *(every * at[spiking] for at in (marks.peak_index, bottom, second)),
+            round(0.05 / step),
         )
         others = (
-            around(raw, marks.steep_index, steepest_line),
+            around(raw, np.rint((marks.steep_ms - t[0]) / step).astype(np.int64), steepest_line),
             raw @ fixed_line,
             # The top of a parabola through 1 ms: unlike a mean it does not flatten the peak, and unlike the
             # greatest sample it does not grow with noise, as the peak was found on the averaged copy.
-            around(raw, marks.peak_index, top),
+            around(raw, every * marks.peak_index, top),
             raw @ volley_depth,
         )
         slope, r2, points, _, _ = slopes(smooth, copy, marks, marks.peak - marks.foot)
         return (*marks.__dict__.values(), spiking, depth, *others, slope, r2, points)
 
     def slopes(smooth: Floats, copy: Floats, marks: Landmarks, height: Floats) -> tuple:
-        low, _ = crossing(copy, t, marks.foot + span[0] / 100 * height, marks.steep_index, after=False)
-        high, reached = crossing(copy, t, marks.foot + span[1] / 100 * height, marks.steep_index, after=True)
-        peak_ms = t[marks.peak_index]
+        low, _ = crossing(copy, few, marks.foot + span[0] / 100 * height, marks.steep_index, after=False)
+        high, reached = crossing(
+            copy, few, marks.foot + span[1] / 100 * height, marks.steep_index, after=True
+        )
+        peak_ms = few[marks.peak_index]
         high = np.where(reached, np.minimum(high, peak_ms), peak_ms)
-        return (*line(smooth, t, low, high), low, high)
+        return (*line(smooth, few, low, high), low, high)
 
     columns = _by_chunks(landmarks, n)
     marks = Landmarks(*columns[:-9])
@@ -202,11 +211,11 @@ def measure_rise(
         def again(rows: slice) -> tuple:
             _, smooth, copy, _ = prepared(rows)
             slope, r2, points, low, high = slopes(smooth, copy, marks.take(rows), height[rows])
-            return slope, r2, points, high, line(smooth, t, low, low + _LOWER_PART * (high - low))[0]
+            return slope, r2, points, high, line(smooth, few, low, low + _LOWER_PART * (high - low))[0]
 
         slope, r2, points, high_ms, lower = _by_chunks(again, n)
         if alike.sum() >= _LEAST_ALIKE:
-            spike_on_rise = spiking & (t[marks.peak_index] - high_ms < _SPIKE_NEAR_MS)
+            spike_on_rise = spiking & (few[marks.peak_index] - high_ms < _SPIKE_NEAR_MS)
             usual = np.nanmean(slope[alike]) / np.nanmean(lower[alike])
             slope = np.where(spike_on_rise, lower * usual, slope)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -220,7 +229,7 @@ def measure_rise(
         volley=volley,
         spike=depth,
         r2=r2,
-        points=points,
+        points=points * every,
         edge=marks.edge,
         spike_on_rise=spike_on_rise,
     )

@@ -44,7 +44,7 @@ LOWPASS_HZ = 1000.0
 BEFORE_MS = 5.0
 AFTER_MS = 20.0
 # A response is over so long after its rise.
-RESPONSE_MS = 8.0
+RESPONSE_MS = 7.0
 
 # A second pulse rides on the decay of the first response: only what lies just before it is its baseline.
 _LATER_BASELINE_MS = (-2.0, -0.3)

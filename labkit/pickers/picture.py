@@ -135,10 +135,15 @@ def window_grid(panels: Sequence[Panel], *, width: int = 1000) -> tuple[bytes, t
             axes.text(
                 left + wide / 2, box[1] + 7, note, ha="center", **{**over, "color": colour, "fontsize": 6}
             )
+        # The scale bar stands at the right, above or below the traces, where there is more room.
         bar = _round_down(0.4 * (high - low))
-        foot_of_bar = box[1] + box[3] - 7
-        right = box[0] + box[2] - 3
         rise = bar / (high - low) * box[3]
+        late = shown & (panel.time_ms > span[0] + 0.65 * (span[1] - span[0]))
+        paths = [y(values[late]) for values in panel.traces.values()]
+        reach = np.concatenate([path[np.isfinite(path)] for path in paths])
+        above = reach.size > 0 and reach.min() - box[1] > box[1] + box[3] - reach.max()
+        foot_of_bar = box[1] + rise + (18 if panel.note else 4) if above else box[1] + box[3] - 7
+        right = box[0] + box[2] - 3
         lines.setdefault((_INK, 1.0), []).append([(right, foot_of_bar), (right, foot_of_bar - rise)])
         axes.text(right - 4, foot_of_bar - rise / 2, f"{bar:g} mV", ha="right", **{**over, "fontsize": 5.6})
         if k >= len(panels) - columns:  # the lowest plot of its column carries the times

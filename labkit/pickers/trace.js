@@ -318,9 +318,7 @@ class TraceView {
     model.on("change:_state", this.onState);
     this.watchSize = new ResizeObserver(() => this.draw());
     this.watchSize.observe(part.plot);
-    this.watchTheme = new MutationObserver(() => this.draw({ theme: true }));
-    for (const node of [document.body, document.documentElement])
-      this.watchTheme.observe(node, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name", "data-theme"] });
+    on(root, "transitionend transitioncancel", (event) => event.target === root && this.followTheme());
   }
 
   /** What lies under the pointer. */
@@ -471,8 +469,18 @@ class TraceView {
 
   // -- the picture
 
-  draw(options = {}) {
-    if (options.theme) this.colours = null;
+  /** Another theme is in force. JupyterLab hides its outputs for a moment while it changes, so it is drawn twice. */
+  followTheme() {
+    this.colours = readColours(this.part.root);
+    this.draw();
+    clearTimeout(this.again);
+    this.again = setTimeout(() => {
+      this.colours = readColours(this.part.root);
+      this.draw();
+    }, 400);
+  }
+
+  draw() {
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
@@ -534,9 +542,9 @@ class TraceView {
     this.model.off("change:_state", this.onState);
     window.removeEventListener("keydown", this.onKey, true);
     this.watchSize.disconnect();
-    this.watchTheme.disconnect();
     clearTimeout(this.patience);
     clearTimeout(this.fade);
+    clearTimeout(this.again);
     cancelAnimationFrame(this.frame);
     this.part.root.parentElement.remove();
   }

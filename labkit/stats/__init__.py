@@ -6,6 +6,7 @@ from labkit.stats.compare import Comparison, compare
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
 from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
+from labkit.stats.sensitivity import sensitivity
 from labkit.stats.trend import Jonckheere, jonckheere, trend
 from labkit.stats.units import Units, experimental_units
 
@@ -29,6 +30,7 @@ __all__ = [
     "one_way",
     "pairwise",
     "rank_epsilon2",
+    "sensitivity",
     "trend",
     "tukey",
     "variance_explained",
