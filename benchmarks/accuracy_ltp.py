@@ -52,20 +52,16 @@ CASES = {
 
 
 # Input-output curves
-# -------------------------------------------------------------------------------------------
 
 
 def check_curves(folder: Path) -> bool:
-    """Repeats, monotony and the two slopes of every recording of `conditions.csv`, then the reference tables."""
+    """Repeats, monotony and the two slopes of every recording of `conditions.csv`, then the references."""
     conditions = pd.read_csv(folder / "conditions.csv")
     print(f"\n{folder}: {len(conditions)} input-output curves")
     print(
-        "  CV: of the repeats of one intensity, median over responding intensities; monotone: no step down >
-        5 %;"
-    )
-    print(
-        "  ratio: 20-80 % slope over maximum slope of the means, least to greatest over responding
-        intensities\n"
+        "  CV: of the repeats of one intensity, median over responding intensities;\n"
+        "  monotone: no step down by more than 5 %; ratio: 20-80 % slope over maximum slope of the means,\n"
+        "  least to greatest over responding intensities\n"
     )
     print(
         f"  {'recording':18}{'region':7}{'window, ms':>12}{'tail, ms':>9}   {'CV %: 20-80':>11}{'max':>6}",
@@ -174,7 +170,7 @@ def plain_slope(recording: ltp.Recording, average: int) -> np.ndarray:
 
 
 def plain_20_80(up: np.ndarray, time_ms: np.ndarray, *, blank_ms: float, smooth: bool) -> np.ndarray:
-    """Line between the last samples under 20 and 80 % of the greatest sample 2 to 10 ms after the stimulus."""
+    """Line between the last samples under 20 and 80 % of the greatest sample 2 to 10 ms after stimulation."""
     if smooth:
         from scipy.signal import butter, sosfiltfilt
 
@@ -194,7 +190,6 @@ def plain_20_80(up: np.ndarray, time_ms: np.ndarray, *, blank_ms: float, smooth:
 
 
 # Hand marks
-# ----------------------------------------------------------------------------------------------------
 
 
 def check_marks(folder: Path) -> bool:
@@ -231,7 +226,6 @@ def check_marks(folder: Path) -> bool:
 
 
 # Stated truth
-# --------------------------------------------------------------------------------------------------
 
 
 def simulate(case: dict, shape: tuple[float, float, float], seed: int) -> tuple[ltp.Recording, float]:
@@ -287,8 +281,8 @@ def all_methods(recording: ltp.Recording) -> dict[str, np.ndarray]:
 def check_simulated(seeds: int) -> bool:
     """Potentiation that each method reads where 150 % is true, and the scatter of single responses."""
     print(
-        f"\nSimulated: {N} + {N} responses at 20 kHz, 20 µV noise, true potentiation {PERCENT:g} %, {seeds}
-        seeds"
+        f"\nSimulated: {N} + {N} responses at 20 kHz, 20 µV noise, true potentiation {PERCENT:g} %, "
+        f"{seeds} seeds"
     )
     shape = next(iter(SHAPES))
     print(f"\n  What each method reads, in % (and SD of single baseline responses in %); {shape}\n")
@@ -304,8 +298,8 @@ def check_simulated(seeds: int) -> bool:
         cells = (f"{np.mean(x, axis=0)[0]:.1f} ({np.mean(x, axis=0)[1]:.1f})" for x in cases.values())
         print(f"  {method:24}" + "".join(f"{cell:>{width}}" for cell in cells))
     print(
-        "\n  The default on other shapes of the fEPSP: what it reads ± SD over seeds, and bias of the
-        baseline slope\n"
+        "\n  The default on other shapes of the fEPSP: "
+        "what it reads ± SD over seeds, and bias of the baseline slope in %\n"
     )
     print("  " + " " * 30 + "".join(f"{name:>{width}}" for name in CASES))
     worst = 0.0

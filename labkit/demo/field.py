@@ -49,13 +49,7 @@ class FepspShape:
 
 
 @functools.lru_cache(maxsize=256)
-def fepsp_shape(
-    *,
-    rise_ms: float = 1.5,
-    decay_ms: float = 8.0,
-    power: float = 2.0,
-    span: tuple[float, float] = (20.0, 80.0),
-) -> FepspShape:
+def fepsp_shape(*, rise_ms: float = 1.5, decay_ms: float = 8.0, power: float = 2.0) -> FepspShape:
     """Exact times and slope of the fEPSP, from its formula rather than from samples.
 
     Examples
@@ -70,7 +64,7 @@ def fepsp_shape(
         return _unscaled(t, rise_ms, decay_ms, power)
 
     top = float(curve(np.array(peak_ms)))
-    low_ms, high_ms = (_crossing(curve, top * percent / 100.0, peak_ms) for percent in span)
+    low_ms, high_ms = (_crossing(curve, top * part, peak_ms) for part in (0.2, 0.8))
     # Gauss-Legendre with 64 nodes integrates this smooth curve to rounding error.
     nodes, weights = np.polynomial.legendre.leggauss(64)
     half = (high_ms - low_ms) / 2

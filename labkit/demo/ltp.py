@@ -23,17 +23,7 @@ from numpy.typing import NDArray
 
 from labkit.demo import abf, field
 
-__all__ = [
-    "ANIMAL_SD",
-    "GROUPS",
-    "SEED",
-    "SLICE_SD",
-    "Slice",
-    "design",
-    "file_names",
-    "true_values",
-    "write_slice",
-]
+__all__ = ["ANIMAL_SD", "GROUPS", "SEED", "SLICE_SD", "Slice", "design", "file_names", "true_values", "write_slice"]
 
 Floats = NDArray[np.float64]
 
@@ -49,13 +39,8 @@ ANIMAL_SD, SLICE_SD = 14.0, 9.0
 RESPONSE_CV = 0.04
 SLICES_OF_ANIMALS = (1, 1, 2, 2, 2, 2, 3)
 PLANTED = (
-    "baseline drift",
-    "wrong unit",
-    "volley change",
-    "glitches",
-    "two channels",
-    "file order",
-    "glitches",
+    *("baseline drift", "wrong unit", "volley change", "glitches"),
+    *("two channels", "file order", "glitches"),
 )
 
 BASELINE_S, POST_S, INTERVAL_S = 1200, 3600, 30
@@ -220,9 +205,8 @@ def _pathways(item: Slice, rng: np.random.Generator) -> tuple[_Pathway, ...]:
         slope = rng.uniform(0.28, 0.5)
         plateau = item.plateau_percent if test else rng.normal(100.0, 3.0)
         # Post-tetanic and short-term potentiation above the plateau; a brief depression of the other pathway.
-        early, later = (
-            (rng.normal(0.6, 0.12), rng.normal(0.15, 0.04)) if test else (rng.normal(-0.08, 0.02), 0.0)
-        )
+        early = rng.normal(0.6, 0.12) if test else rng.normal(-0.08, 0.02)
+        later = rng.normal(0.15, 0.04) if test else 0.0
         t = np.clip(minutes, 0.0, None)
         gained = plateau / 100 + early * np.exp(-t / 3) + later * np.exp(-t / 12)
         expected = slope * np.where(minutes < 0, 1.0, gained)
@@ -322,14 +306,12 @@ def _files(item: Slice) -> Iterator[dict[str, Any]]:
     if item.planted == "glitches":
         _add_glitches(sweeps, rng)
     if item.planted == "two channels":
-        other = np.concatenate([p.waves(time_ms, polarity=1, tail_mV=0.1, volley_mV=0.03) for p in pathways])[
-            order
-        ]
-        other = 0.6 * other + _noise(other.shape, rng, item, hum_mV)
+        waves = [p.waves(time_ms, polarity=1, tail_mV=0.1, volley_mV=0.03) for p in pathways]
+        other = 0.6 * np.concatenate(waves)[order] + _noise(sweeps.shape, rng, item, hum_mV)
         sweeps = np.stack([other, sweeps], axis=1)
 
     at = round(STIMULUS_MS / 1000 * item.rate_hz)
-    bits = [p.bit for p in pathways]
+    bits, two = [p.bit for p in pathways], len(pathways) > 1
     common = {
         "rate_hz": item.rate_hz,
         "unit": "pA" if item.planted == "wrong unit" else "mV",
@@ -337,9 +319,9 @@ def _files(item: Slice) -> Iterator[dict[str, Any]]:
         "full_scale": 50.0 if item.rig == "A" else 100.0,
     }
     test = common | {
-        "epochs": abf.stimulus(n_points, at, bits=bits[0], alternate=bits[-1] if len(bits) > 1 else 0),
-        "alternating": len(bits) > 1,
-        "protocol": "D:\\Protocols\\LTP two pathways.pro" if len(bits) > 1 else "D:\\Protocols\\LTP.pro",
+        "epochs": abf.stimulus(n_points, at, bits=bits[0], alternate=bits[1] if two else 0),
+        "alternating": two,
+        "protocol": "D:\\Protocols\\LTP two pathways.pro" if two else "D:\\Protocols\\LTP.pro",
     }
     if item.layout != "three files":
         tags = [(LEAD_S + 300.0, "bath 31.5 C")] if item.index % 2 else []
