@@ -84,6 +84,8 @@ def write(
         _files.write_text_whole(_beside(path), json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n")
         _files.write_text_whole(path, text)
     except OSError as error:
+        if not path.exists():  # a provenance alone would be half a result
+            _beside(path).unlink(missing_ok=True)
         raise ResultError(
             f"the table could not be written ({error.strerror or error})",
             where=path,

@@ -17,8 +17,6 @@ from labkit.errors import DataError
 if TYPE_CHECKING:
     from labkit.stats import Comparison
 
-_TO = "\u00a0to\u00a0"  # an interval stays on one line
-
 __all__ = ["assumptions", "by_group", "contrasts", "labelled", "numbers", "omnibus", "picks_in_words", "unconfirmed"]
 
 
@@ -50,12 +48,15 @@ def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str]
 def labelled(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """A result table as it is shown: labels with units for names, rounded, and columns left out that hold nothing.
 
+    Percentages are given to one decimal, other numbers to `digits`.
+
     >>> labelled(pd.DataFrame({"code": ["R1"], "r2": [0.98765], "excluded": [""]})).to_dict("list")
     {'Code': ['R1'], 'R²': [0.988]}
     """
     empty = [name for name in table if table[name].isna().all() or table[name].astype(str).eq("").all()]
     names = {name: axis_label(name) for name in table if name in COLUMNS}
-    return table.drop(columns=empty).round(digits).rename(columns=names)
+    decimals = {name: 1 if COLUMNS[name].unit.startswith("%") else digits for name in names}
+    return table.drop(columns=empty).round(decimals).rename(columns=names)
 
 
 def assumptions(comparison: Comparison) -> pd.DataFrame:
@@ -80,15 +81,16 @@ def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str
         for row in comparison.posthoc.to_dict("records"):
             g = effects.loc[row["contrast"]] if row["contrast"] in effects.index else None
             difference = row.get("difference", math.nan)
+            interval = _interval(row.get("ci_low", math.nan), row.get("ci_high", math.nan), difference)
             rows.append(
                 {
                     "Endpoint": axis_label(name),
                     "Contrast": " − ".join(labels.get(row[key], row[key]) for key in ("group", "reference")),
-                    "Difference": _number(difference),
-                    percent: _interval(row.get("ci_low", math.nan), row.get("ci_high", math.nan), difference),
+                    f"Difference ({percent})": f"{_number(difference)}{interval}",
                     "Adjusted P": _p(row["p_adjusted"]),
-                    "Hedges' g": "" if g is None else _number(g["value"], 1.0),
-                    f"{percent} of g": "" if g is None else _interval(g["ci_low"], g["ci_high"], 1.0),
+                    f"Hedges' g ({percent})": ""
+                    if g is None
+                    else _number(g["value"], 1.0) + _interval(g["ci_low"], g["ci_high"], 1.0),
                 }
             )
     return pd.DataFrame(rows).set_index(["Endpoint", "Contrast"])
@@ -182,7 +184,8 @@ def _pair(mean: float, sd: float) -> str:
 
 
 def _interval(low: float, high: float, like: float) -> str:
-    return "" if math.isnan(low) else f"{_number(low, like)}{_TO}{_number(high, like)}"
+    """An interval in brackets to follow its number, '' when there is none; it stays on one line."""
+    return "" if math.isnan(low) else f" ({_number(low, like)} to {_number(high, like)})".replace(" ", "\u00a0")
 
 
 def _p(p: float) -> str:

@@ -10,13 +10,16 @@ import pandas as pd
 import pyabf
 import pytest
 
-from labkit import demo
+from labkit import demo, ltp, picks
 from labkit.demo import ltp as simulated
 from labkit.errors import LabkitError
 from labkit.study import check, open_study
 
 COMMITTED = Path(__file__).parents[1] / "data" / "demo"
 ANIMALS, SLICES = simulated.design()
+# What the person of the demo study does beside confirming.
+MOVED_MS = {"M09-2": 0.1, "M15-3": -0.1}
+EXCLUDED = "M01-2"
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +182,6 @@ def test_a_recording_holds_the_response_it_was_made_from(truth):
 @pytest.fixture(scope="module")
 def measured(recordings, truth) -> pd.DataFrame:
     """What labkit reads and measures with its defaults, beside the truth: one row for each pathway."""
-    from labkit import ltp
-
     rows = []
     for name, row in recordings.iterrows():
         recording = ltp.read(row["files"], channel=row["channel"], unit=row["unit"])
@@ -226,14 +227,71 @@ def test_planted_mistakes_are_flagged(measured):
     assert not test.loc[~changing, "flags"].str.contains("volley").any()
 
 
+def picks_of(files: tuple[Path, ...]) -> dict[str, picks.Pick]:
+    """What is stored for one slice, checked against the bytes of its files."""
+    return {name: picks.get(files, name, strict=True) for name in picks.load(files).picks}
+
+
+def test_every_pathway_has_a_window_that_the_demo_confirmed(recordings):
+    for name, row in recordings.iterrows():
+        found = picks_of(row["files"])
+        paths = [row["test_pathway"], *filter(None, [row["control_pathway"]])]
+        wanted = {f"window_ms {path}" for path in paths} | ({"exclude"} if name == EXCLUDED else set())
+        assert set(found) == wanted, name
+        assert {(pick.by, pick.blind) for pick in found.values()} == {("demo", True)}, name
+        windows = [pick for pick in found.values() if pick.name != "exclude"]
+        assert {(pick.kind, pick.unit) for pick in windows} == {("window", "ms")}, name
+        assert {pick.origin for pick in windows} == {"changed" if name in MOVED_MS else "confirmed"}, name
+    excluded = picks_of(recordings.loc[EXCLUDED, "files"])["exclude"]
+    assert (excluded.kind, excluded.origin) == ("exclusion", "changed")
+    assert "drifts" in excluded.value
+    assert SLICES[[s.recording for s in SLICES].index(EXCLUDED)].planted == "baseline drift"
+
+
+@pytest.mark.parametrize("name", ["M02-1", *MOVED_MS])
+def test_a_window_is_the_proposal_or_that_moved(recordings, name):
+    row = recordings.loc[name]
+    proposed = ltp.propose_window(ltp.read(row["files"], channel=row["channel"], unit=row["unit"]))
+    found = picks_of(row["files"])
+    for path, window in proposed.items():
+        # Half of the smaller move.
+        expected = np.add(window, MOVED_MS.get(name, 0.0))
+        np.testing.assert_allclose(found[f"window_ms {path}"].value, expected, rtol=0, atol=0.05)
+
+
+def test_the_committed_picks_are_what_is_proposed_today(folder, recordings):
+    """The picks of `folder` were made a moment ago: a proposal that drifts is seen here."""
+    for files in recordings["files"]:
+        written = picks_of(tuple(folder / "ltp" / path.name for path in files))
+        committed = picks_of(files)
+        assert written.keys() == committed.keys()
+        for name, pick in committed.items():
+            other = written[name]
+            told = ("kind", "unit", "origin", "by", "at", "blind", "note")
+            assert [getattr(other, key) for key in told] == [getattr(pick, key) for key in told]
+            if pick.kind == "window":
+                # One sample of 20 kHz: a drift that matters is greater, another processor's rounding smaller.
+                np.testing.assert_allclose(other.value, pick.value, rtol=0, atol=0.05)
+            else:
+                assert other.value == pick.value
+
+
 def test_a_study_of_the_same_seed_is_written_again(folder):
+    """What a person picked stays as it is; recordings without picks get those of the demo."""
     (folder / "study.toml").write_text((folder / "study.toml").read_text().replace("0.05", "0.01"))
-    kept = folder / "ltp" / "26303001.abf.picks.json"
-    kept.write_text("{}")
+    slices = open_study(folder).recordings["files"]
+    mine, gone = picks.sidecar_path(slices.iloc[0]), picks.sidecar_path(slices.iloc[1])
+    as_written = {path: path.read_bytes() for path in (mine, gone)}
+    picks.save(
+        slices.iloc[0], "window_ms S0", [1.0, 9.0], kind="window", unit="ms", by="ana", origin="changed"
+    )
+    by_ana = mine.read_bytes()
+    gone.unlink()
     assert demo.write(folder) == folder
     assert (folder / "study.toml").read_bytes() == (COMMITTED / "study.toml").read_bytes()
-    assert kept.read_text() == "{}"
-    kept.unlink()
+    assert mine.read_bytes() == by_ana
+    assert gone.read_bytes() == as_written[gone]
+    mine.write_bytes(as_written[mine])
 
 
 def test_another_folder_is_left_alone(tmp_path, folder):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.demo import field
 
-FINE_MS = np.arange(0, 60, 0.0005)
+FINE_MS = np.arange(0, 30, 0.0005)
 
-shapes = st.tuples(st.floats(0.4, 3.0), st.floats(4.0, 20.0), st.floats(1.0, 4.0))
+shapes = st.tuples(st.floats(0.4, 3.0), st.floats(4.0, 15.0), st.floats(1.0, 4.0))
 
 
+@settings(max_examples=40, deadline=None)
 @given(shapes, st.floats(0.01, 3.0))
 def test_stated_slope_is_the_line_through_20_to_80_percent(shape, slope):
     """Against least squares on samples 0.5 µs apart, found without the formula of the peak."""
@@ -22,14 +23,15 @@ def test_stated_slope_is_the_line_through_20_to_80_percent(shape, slope):
         FINE_MS, slope_mV_per_ms=slope, latency_ms=1.0, rise_ms=rise, decay_ms=decay, power=power, polarity=1
     )
     peak = int(np.argmax(wave))
-    inside = np.flatnonzero((wave >= 0.2 * wave[peak]) & (wave <= 0.8 * wave[peak]) & (FINE_MS <= FINE_MS[peak]))
+    rising = wave[: peak + 1]
+    inside = np.flatnonzero((rising >= 0.2 * wave[peak]) & (rising <= 0.8 * wave[peak]))
     fitted = np.polyfit(FINE_MS[inside], wave[inside], 1)[0]
     # The ends of the sampled line are one sample off: of some 500 samples on the fastest rise.
     assert fitted == pytest.approx(slope, rel=2e-3)
 
 
 def test_difference_of_exponentials_has_its_closed_form():
-    """power 1: exp(-t/d) - exp(-t(1/r + 1/d)); with r = d = 1 the peak is at log 2, and is 1/2 - 1/4."""
+    """power 1: exp(-t/d) - exp(-t(1/r + 1/d)); with r = d = 1 the peak is 1/2 - 1/4, at log 2."""
     shape = field.fepsp_shape(rise_ms=1.0, decay_ms=1.0, power=1.0)
     assert shape.peak_ms == pytest.approx(np.log(2), rel=1e-12)
     # e - e^2 = 0.2 * 0.25 has the roots e = (1 ± sqrt(1 - 0.2)) / 2, of which the earlier is the greater.
@@ -71,7 +73,7 @@ def test_noise_has_the_stated_size_and_repeats_with_its_seed():
         rng = np.random.default_rng(seed)
         return field.noise((200, 2000), rng=rng, rate_hz=20_000, white_mV=0.02, slow_mV=0.03, mains_mV=0.01)
 
-    # Variances add; the slow part has a correlation time of 8 ms, so 20 s hold some 2500 independent values (2 %).
+    # Variances add; the slow part has a correlation time of 8 ms: 20 s hold some 2500 independent values.
     assert noise(1).std() == pytest.approx(np.sqrt(0.02**2 + 0.03**2 + 0.01**2 / 2), rel=0.05)
     np.testing.assert_array_equal(noise(1), noise(1))
     assert not np.array_equal(noise(1), noise(2))

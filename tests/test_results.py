@@ -81,3 +81,17 @@ def test_a_full_disk_leaves_the_old_table(tmp_path, table, monkeypatch):
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert len(results.read(path)) == len(table)
+
+
+def test_a_disk_that_fills_up_between_provenance_and_table_leaves_neither(tmp_path, table, monkeypatch):
+    whole = files.write_text_whole
+
+    def fills(path, text):
+        if path.suffix == ".csv":
+            raise OSError(28, "No space left on device")
+        return whole(path, text)
+
+    monkeypatch.setattr(files, "write_text_whole", fills)
+    with pytest.raises(ResultError, match="No space left"):
+        results.write(tmp_path / "ltp.csv", table)
+    assert list(tmp_path.iterdir()) == []

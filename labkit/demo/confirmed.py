@@ -13,7 +13,7 @@ _EXCLUDED = {"M01-2": "baseline drifts by more than the 10 % that the lab allows
 
 
 def confirm(folder: Path) -> None:
-    """Store a window for every pathway of the study in `folder`: the proposal, confirmed, or moved by a little.
+    """Store a window for every pathway of the study in `folder`: the proposal, or that moved by a little.
 
     Recordings that have picks already keep them.
     """

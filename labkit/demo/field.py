@@ -13,6 +13,7 @@ noise-free curve between the points where it passes 20 and 80 % of its peak, wit
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -177,12 +178,14 @@ def noise(
     """
     out = rng.normal(0.0, white_mV, shape) if white_mV else np.zeros(shape)
     if slow_mV:
-        from scipy.signal import lfilter
-
         keep = np.exp(-2 * np.pi * slow_hz / rate_hz)
         drive = rng.normal(0.0, slow_mV * np.sqrt(1 - keep**2), shape)
         drive[..., 0] = rng.normal(0.0, slow_mV, shape[:-1])
-        out += lfilter([1.0], [1.0, -keep], drive, axis=-1)
+        # A loop over samples, all sweeps at once: importing a filter would take longer than filtering.
+        steps = np.ascontiguousarray(drive.reshape(-1, shape[-1]).T)
+        for before, now in itertools.pairwise(steps):
+            now += keep * before
+        out += steps.T.reshape(shape)
     if mains_mV:
         phase = rng.uniform(0, 2 * np.pi, (*shape[:-1], 1))
         out += mains_mV * np.sin(2 * np.pi * mains_hz / rate_hz * np.arange(shape[-1]) + phase)

@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 
 from labkit.demo import abf, field
 
-__all__ = ["ANIMAL_SD", "GROUPS", "SEED", "SLICE_SD", "Slice", "design", "file_names", "true_values", "write_slice"]
+__all__ = [
+    "ANIMAL_SD",
+    "GROUPS",
+    "SEED",
+    "SLICE_SD",
+    "Slice",
+    "design",
+    "file_names",
+    "true_values",
+    "write_slice",
+]
 
 Floats = NDArray[np.float64]
 
@@ -107,16 +117,14 @@ def design(*, seed: int = SEED) -> tuple[pd.DataFrame, tuple[Slice, ...]]:
             name, _, _, mean = GROUPS[place]
             animal = f"M{len(animals) + 1:02d}"
             weight = float(rng.normal(28.0 if male else 22.5, 1.2))
-            animals.append(
-                (animal, name, "M" if male else "F", f"C{cage + 1}", 1 + cage // 3, round(weight, 1))
-            )
+            sex, batch = "M" if male else "F", 1 + cage // 3
+            animals.append((animal, name, sex, f"C{cage + 1}", batch, round(weight, 1)))
             own = mean + rng.normal(0.0, ANIMAL_SD)
             start = day + timedelta(hours=10, minutes=float(rng.uniform(0, 40)))
             number = int(rng.integers(0, 3))
             for j in range(counts[place][cage]):
                 index = len(slices)
-                three = index % 5 in (1, 3)
-                two = index % 3 != 2
+                three, two, swapped = index % 5 in (1, 3), index % 3 != 2, index % 7 == 4
                 numbers = tuple(number + k for k in range(3 if three else 1))
                 number += 2 + int(rng.integers(1, 4))
                 slices.append(
@@ -131,8 +139,8 @@ def design(*, seed: int = SEED) -> tuple[pd.DataFrame, tuple[Slice, ...]]:
                         rig="B" if len(animals) % 3 == 2 else "A",
                         numbers=numbers,
                         layout="three files" if three else "sheet" if index in (12, 27) else "tag",
-                        test="S1" if two and index % 7 == 4 else "S0",
-                        control="" if not two else "S0" if index % 7 == 4 else "S1",
+                        test="S1" if two and swapped else "S0",
+                        control="" if not two else "S0" if swapped else "S1",
                         population_spike=index % 4 == 0,
                         planted="",
                     )
@@ -286,10 +294,8 @@ def true_values(item: Slice) -> list[dict[str, Any]]:
 def write_slice(item: Slice, folder: str | Path) -> tuple[Path, ...]:
     """Simulate one slice and write its recording files into `folder`, in order of recording."""
     writer = abf.write_abf2 if item.rig == "A" else abf.write_abf1
-    names = file_names(item)
-    return tuple(
-        writer(Path(folder) / name, **options) for name, options in zip(names, _files(item), strict=True)
-    )
+    named = zip(file_names(item), _files(item), strict=True)
+    return tuple(writer(Path(folder) / name, **options) for name, options in named)
 
 
 def _files(item: Slice) -> Iterator[dict[str, Any]]:
@@ -345,14 +351,10 @@ def _files(item: Slice) -> Iterator[dict[str, Any]]:
 def _train_protocol(item: Slice) -> dict[str, Any]:
     """HFS on the test pathway alone: a train on its digital output."""
     per_ms = item.rate_hz / 1000
-    epochs = abf.stimulus(
-        round(TRAIN_SWEEP_MS * per_ms),
-        round(TRAIN_STIMULUS_MS * per_ms),
-        bits=1 << int(item.test[1:]),
-        pulses=TRAIN_PULSES,
-        period=round(TRAIN_PERIOD_MS * per_ms),
-        width=round(0.1 * per_ms),
-    )
+    n_points, at = round(TRAIN_SWEEP_MS * per_ms), round(TRAIN_STIMULUS_MS * per_ms)
+    period, width = round(TRAIN_PERIOD_MS * per_ms), round(0.1 * per_ms)
+    bits = 1 << int(item.test[1:])
+    epochs = abf.stimulus(n_points, at, bits=bits, pulses=TRAIN_PULSES, period=period, width=width)
     return {"epochs": epochs, "protocol": "D:\\Protocols\\HFS 100 Hz.pro"}
 
 

@@ -44,7 +44,9 @@ def parse_abf1(file: BinaryIO, size: int) -> Header:
     n_channels, interval_us = struct.unpack_from("<hf", raw, 120)
     if not 1 <= n_channels <= 16:
         raise damaged(f"it counts {n_channels} channels")
-    if not 4 <= data_block <= size // BLOCK + 1 or n_values < 0 or skipped < 0:
+    if data_block >= 4 and data_block * BLOCK > size:
+        raise truncated(" within its header")
+    if data_block < 4 or n_values < 0 or skipped < 0:
         raise damaged("it says impossible things of where the data lie")
     width = 4 if data_format == 1 else 2
     refuse_cut(n_sweeps, n_values, (size - data_block * BLOCK) // width - skipped)

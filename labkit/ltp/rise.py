@@ -169,7 +169,7 @@ def measure_rise(
             search_ms=template.search_ms,
             limits_ms=(max(template.blank_ms, template.foot_ms - 0.5 * width), last_ms),
             turn_mV=np.maximum(5 * left, 0.02 * abs(template.level_mV)),
-            width_ms=max(0.75, 0.6 * width),
+            width_ms=max(0.75, 0.8 * width),
         )
         climb, bottom, second = notch(copy, few, marks.peak_index, end_ms=last_ms)
         spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)

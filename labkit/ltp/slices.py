@@ -1,27 +1,41 @@
 """All slices of a study at once: read them, look them over, measure them, and put them in % of baseline.
 
-Each call does for every row of a study's recordings what `read`, `measure` and `plasticity` do for one, and tells all
-mistakes together. Rows are named by the blind code, so that what a notebook shows gives no file away.
+Each call does for every row of a study's recordings what `read`, `measure` and `plasticity` do for one, and
+tells all mistakes together. Rows are named by the blind code, so that what a notebook shows gives no file
+away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from labkit.errors import LabkitError, Problem, StudyError
+from labkit.errors import DataError, LabkitError, Problem, StudyError
 from labkit.ltp.plasticity import Plasticity, plasticity
 from labkit.ltp.recording import Recording, read
 from labkit.ltp.response import MeanTrace, mean_trace, measure
+from labkit.ltp.stimuli import INDUCING
 
-__all__ = ["amiss", "count_flags", "inductions", "mean_traces", "measure_slices", "overview", "plasticity_slices", "read_slices"]
+__all__ = [
+    "amiss",
+    "count_flags",
+    "inductions",
+    "mean_traces",
+    "measure_slices",
+    "overview",
+    "plasticity_slices",
+    "read_slices",
+]
 
 Windows = Mapping[tuple[str, str], tuple[float, float]]
 _IDENTITY = ["code", "recording", "animal", "slice", "pathway", "role"]
+_UNKNOWN = "time of induction unknown"
+_Key, _Made = TypeVar("_Key", str, tuple[str, str]), TypeVar("_Made")
 
 
 def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
@@ -35,29 +49,22 @@ def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
     Returns
     -------
     dict
-        The `Recording` of each code, in the order of the codes, so that the order of the sheet gives nothing away.
+        The `Recording` of each code, in the order of the codes: that of the sheet gives nothing away.
 
     Raises
     ------
     StudyError
         If files cannot be read: one sentence for each of them.
     """
-    recordings, problems = {}, []
-    for row in slices.sort_values("code").itertuples():
-        try:
-            recordings[row.code] = read(row.files, channel=row.channel, unit=row.unit)
-        except LabkitError as problem:
-            problems.append(problem)
-    if problems:
-        raise StudyError(problems)
-    return recordings
+    rows = slices.sort_values("code").itertuples()
+    return _all({row.code: partial(read, row.files, channel=row.channel, unit=row.unit) for row in rows})
 
 
 def amiss(slices: pd.DataFrame) -> list[LabkitError]:
     """What would stop the analysis of a study's recordings, or make it doubtful: one sentence each.
 
-    Every file is opened; damaged ones, those without a stimulus or a voltage, pathways that the file does not have,
-    and recordings whose induction nobody states are told, each with the first file of its recording.
+    Every file is opened; damaged ones, those without a stimulus or a voltage, pathways that the file does not
+    have, and recordings whose induction nobody states are told, each with the first file of its recording.
     """
     problems: list[LabkitError] = []
     for row in slices.itertuples():
@@ -72,30 +79,45 @@ def amiss(slices: pd.DataFrame) -> list[LabkitError]:
             wanted = getattr(row, role)
             if wanted and wanted not in there:
                 problems.append(
-                    Problem(f"{role} is {wanted!r}", expected=f"a pathway of the recording ({', '.join(there)})",
-                            todo=f"correct {role} in the sheet of recordings", where=where)
-                )  # fmt: skip
+                    Problem(
+                        f"{role} is {wanted!r}",
+                        expected=f"a pathway of the recording ({', '.join(there)})",
+                        todo=f"correct {role} in the sheet of recordings",
+                        where=where,
+                    )
+                )
         if recording.unit != "mV":
             problems.append(
-                Problem(f"channel {recording.channel} is in {recording.unit}", expected="a voltage",
-                        todo="name the right channel, or say the true unit, in the sheet of recordings", where=where)
-            )  # fmt: skip
+                Problem(
+                    f"channel {recording.channel} is in {recording.unit}",
+                    expected="a voltage",
+                    todo="name the right channel, or say the true unit, in the sheet of recordings",
+                    where=where,
+                )
+            )
         if not len(recording.stimuli):
             problems.append(
-                Problem("no stimulus was found in any sweep", expected="test pulses", where=where,
-                        todo="check the channel and the file")
-            )  # fmt: skip
+                Problem(
+                    "no stimulus was found in any sweep",
+                    expected="test pulses",
+                    todo="check the channel and the file",
+                    where=where,
+                )
+            )
         elif not (np.isfinite(recording.induction_s) or np.isfinite(row.induction_s)):
             problems.append(
-                Problem("neither the file nor the sheet says when LTP was induced", where=where,
-                        expected="a train of pulses, a tag that names it, or induction_s",
-                        todo="write the seconds since the first sweep into column induction_s")
-            )  # fmt: skip
+                Problem(
+                    "neither the file nor the sheet says when LTP was induced",
+                    expected="a train of pulses, a tag that names it, or induction_s",
+                    todo="write the seconds since the first sweep into column induction_s",
+                    where=where,
+                )
+            )
     return problems
 
 
 def overview(recordings: Mapping[str, Recording]) -> pd.DataFrame:
-    """What each recording holds: one row per code with sweeps, minutes, pathways, stimuli and the reader's warnings."""
+    """What each recording holds: per code sweeps, minutes, pathways, stimuli and the reader's warnings."""
     rows = [
         {
             "code": code,
@@ -125,19 +147,17 @@ def inductions(
     Returns
     -------
     DataFrame
-        Per code: ``induction_s`` (seconds since the first sweep; NaN when nobody knows), the same in ``minutes``, and
-        ``source`` (picked, sheet, file, or unknown).
+        Per code: ``induction_s`` (seconds since the first sweep; NaN when nobody knows), the same in
+        ``minutes``, and ``source`` (picked, sheet, file, or unknown).
     """
     sheet = slices.set_index("code")["induction_s"]
     rows = {}
     for code, recording in recordings.items():
         stated = {"picked": (picked or {}).get(code), "sheet": sheet[code], "file": recording.induction_s}
-        known = {
-            source: float(time) for source, time in stated.items() if time is not None and np.isfinite(time)
-        }
-        rows[code] = next(((time, source) for source, time in known.items()), (np.nan, "unknown"))
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["induction_s", "source"]).rename_axis("code")
-    return table.assign(minutes=(table["induction_s"] / 60).round(2))
+        known = ((float(s), who) for who, s in stated.items() if s is not None and np.isfinite(s))
+        rows[code] = next(known, (np.nan, "unknown"))
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["induction_s", "source"])
+    return table.rename_axis("code").assign(minutes=(table["induction_s"] / 60).round(2))
 
 
 def mean_traces(
@@ -146,17 +166,22 @@ def mean_traces(
     *,
     window_ms: tuple[float, float] | None = None,
 ) -> dict[tuple[str, str], MeanTrace]:
-    """The mean response of each pathway of each recording, before and after induction, with a proposed window.
+    """The mean response of each pathway before and after induction, with a proposed window.
 
-    `window_ms`, where the study states one, is proposed for all in place of what each mean response suggests.
+    The keys are (code, pathway), without pathways that only induction uses. `window_ms`, where the study states
+    one, is proposed for all in place of what each mean response suggests.
+
+    Raises
+    ------
+    StudyError
+        If recordings have no response to average: one sentence for each of them.
     """
-    traces = {
-        (code, pathway): mean_trace(
-            recording, pathway=pathway, induction_s=None if induction_s is None else induction_s[code]
-        )
-        for code, recording in recordings.items()
-        for pathway in sorted(set(recording.pathway))
-    }
+    jobs = {}
+    for code, recording in recordings.items():
+        when = None if induction_s is None else induction_s[code]
+        for pathway in _tested(recording):
+            jobs[code, pathway] = partial(mean_trace, recording, pathway=pathway, induction_s=when)
+    traces = _all(jobs)
     if window_ms is None:
         return traces
     return {key: replace(trace, proposal_ms=tuple(window_ms)) for key, trace in traces.items()}
@@ -166,24 +191,34 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
     """Measure every response of every recording: the rows of `measure`, with their ``code`` in front.
 
     `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`.
+
+    Raises
+    ------
+    StudyError
+        If recordings cannot be measured as asked: one sentence for each of them.
     """
-    tables = {}
-    for code, recording in recordings.items():
-        own = {pathway: window for (owner, pathway), window in windows.items() if owner == code}
-        tables[code] = measure(recording, window_ms=own, **options)
+    own: dict[str, dict[str, tuple[float, float]]] = {code: {} for code in recordings}
+    for (code, pathway), window in windows.items():
+        if code in own:
+            own[code][pathway] = window
+    tables = _all(
+        {code: partial(measure, one, window_ms=own[code], **options) for code, one in recordings.items()}
+    )
     return pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
 
 
 def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
-    """Which flags the responses of each pathway bear, and how many of them: one row per code, pathway and flag.
+    """Which flags the responses bear, and how many of them: one row per code, pathway and flag.
 
-    Numbers in a flag are left out, so that latencies of 2.1 and 3.4 ms count as one kind.
+    Numbers in a flag are left out, so that *only 3 points on the slope* and *only 2 points* count as one kind.
     """
-    each = responses[["code", "pathway", "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
-    each["flags"] = each["flags"].str.replace(r"\s*-?\d+(\.\d+)?", "", regex=True)
-    counted = each[each["flags"] != ""].groupby(["code", "pathway", "flags"]).size().rename("flagged").reset_index()
-    total = responses.groupby(["code", "pathway"]).size().rename("responses")
-    return counted.join(total, on=["code", "pathway"])
+    where = ["code", "pathway"]
+    each = responses[[*where, "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
+    number = r"-?\d+(?:\.\d+)?"
+    words = each["flags"].str.replace(rf"\s*{number}\)", ")", regex=True)
+    each["flags"] = words.str.replace(number, "…", regex=True)
+    counted = each[each["flags"] != ""].groupby([*where, "flags"]).size().rename("flagged").reset_index()
+    return counted.join(responses.groupby(where).size().rename("responses"), on=where)
 
 
 def plasticity_slices(
@@ -194,26 +229,68 @@ def plasticity_slices(
 ) -> Plasticity:
     """Potentiation of every recording: the tables of `plasticity` for all codes, with animal, slice and role.
 
-    The role of a pathway is *test*, *control*, or *other*, as the study's sheet says. `options` go to `plasticity`.
+    The role of a pathway is *test*, *control*, or *other*, as the study's sheet says. `options` go to
+    `plasticity`.
+
+    Returns
+    -------
+    Plasticity
+        Codes in the order of `responses`. A recording whose time of induction is not known (NaN) keeps its
+        rows: ``time_min``, ``percent_of_baseline`` and every value of the summary are NaN, ``n_baseline`` and
+        ``n_post`` are 0, and the flag is *time of induction unknown*.
 
     Raises
     ------
+    DataError
+        If no recording has a known time of induction.
     StudyError
         If the potentiation of some recordings cannot be worked out: one sentence for each.
     """
-    courses, summaries, problems = {}, {}, []
-    for code, own in responses.groupby("code", sort=False):
+    each = {str(code): own.drop(columns="code") for code, own in responses.groupby("code", sort=False)}
+    known = {code: float(induction_s[code]) for code in each if np.isfinite(induction_s[code])}
+    if not known:
+        raise DataError(
+            "no recording has a known time of induction",
+            expected="the seconds since its first sweep for at least one",
+            todo="write them into column induction_s of the sheet of recordings, or run "
+            'picks.save(files["CODE"], "induction_s", SECONDS, kind="time", unit="s") for each recording',
+        )
+    made = _all({code: partial(plasticity, each[code], induction_s=known[code], **options) for code in known})
+    like = next(iter(made.values()))
+    made = {code: made[code] if code in made else _without_induction(own, like) for code, own in each.items()}
+    return Plasticity(
+        time_course=_named({code: one.time_course for code, one in made.items()}, slices),
+        summary=_named({code: one.summary for code, one in made.items()}, slices),
+    )
+
+
+def _all(jobs: Mapping[_Key, Callable[[], _Made]]) -> dict[_Key, _Made]:
+    """What every job makes. All that goes wrong is told together, each with its file or else its key."""
+    made: dict[_Key, _Made] = {}
+    problems: dict[str, LabkitError] = {}
+    for key, job in jobs.items():
         try:
-            one = plasticity(own.drop(columns="code"), induction_s=float(induction_s[code]), **options)
-        except LabkitError as problem:
-            problems.append(
-                LabkitError(problem.found, expected=problem.expected, todo=problem.todo, where=code)
-            )
-            continue
-        courses[code], summaries[code] = one.time_course, one.summary
+            made[key] = job()
+        except LabkitError as error:
+            where = error.where or (key if isinstance(key, str) else ", ".join(key))
+            told = type(error)(error.found, expected=error.expected, todo=error.todo, where=where)
+            problems[str(told)] = told
     if problems:
-        raise StudyError(problems)
-    return Plasticity(time_course=_named(courses, slices), summary=_named(summaries, slices))
+        raise StudyError(problems.values())
+    return made
+
+
+def _tested(recording: Recording) -> list[str]:
+    """Pathways that have responses; all there are when there is no stimulus, so that `_all` gets to tell it."""
+    tests = recording.stimuli.loc[~recording.stimuli["kind"].isin(INDUCING), "sweep"]
+    return sorted({str(name) for name in (recording.pathway[tests] if len(tests) else recording.pathway)})
+
+
+def _without_induction(own: pd.DataFrame, like: Plasticity) -> Plasticity:
+    """The rows of a recording whose time of induction is not known, in the columns of one whose is."""
+    course = own[own["pulse"] == 1].reindex(columns=like.time_course.columns)
+    said = {"pathway": sorted(own["pathway"].unique()), "n_baseline": 0, "n_post": 0, "flags": _UNKNOWN}
+    return Plasticity(course, pd.DataFrame(said).reindex(columns=like.summary.columns))
 
 
 def _named(tables: dict[str, pd.DataFrame], slices: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labkit.stats.compare import Comparison, compare
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
+from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
 from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
 from labkit.stats.sensitivity import sensitivity
@@ -14,6 +15,7 @@ __all__ = [
     "Anova",
     "Comparison",
     "Jonckheere",
+    "MixedModel",
     "Outcome",
     "Units",
     "adjust",
@@ -27,6 +29,7 @@ __all__ = [
     "hedges_g",
     "jonckheere",
     "kruskal",
+    "mixed_model",
     "one_way",
     "pairwise",
     "rank_epsilon2",

@@ -11,6 +11,7 @@ import pandas as pd
 from labkit.errors import DataError
 from labkit.stats import effects, oneway, posthoc, validate, words
 from labkit.stats import trend as trends
+from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Outcome
 from labkit.stats.trend import Jonckheere
 from labkit.stats.units import Units, experimental_units
@@ -64,6 +65,10 @@ class Comparison:
         One row per row of the table that was left out, with the reason.
     warnings
         Sentences that a reader should see.
+    mixed
+        The same question asked of all sub-units by a linear mixed model, to be looked at beside `omnibus` and
+        `posthoc` and never in their place. None without `nested`, when each unit has one value, and when the
+        model cannot be fitted, which `warnings` then says.
     """
 
     value: str
@@ -83,6 +88,7 @@ class Comparison:
     units: pd.DataFrame
     dropped: pd.DataFrame
     warnings: tuple[str, ...]
+    mixed: MixedModel | None
 
     def summary(self) -> str:
         """The result as a paper reports it: test, statistic, df, exact P, effect with interval, n of what."""
@@ -213,6 +219,16 @@ def compare(
     trend, jonckheere, said = _trends(samples, units, alpha)
     warnings += said
 
+    mixed = None
+    if unit and nested and (units.table["n_subunits"] > 1).any():
+        try:
+            mixed = mixed_model(
+                table, value, group=group, random=(unit, *nested), control=control, alpha=alpha,
+                order=list(samples), excluded=excluded,
+            )  # fmt: skip
+        except DataError as problem:
+            warnings.append(f"No mixed model beside the comparison of means: {problem}")
+
     groups = oneway.describe(samples, confidence=1 - alpha)
     n_subunits = units.table.groupby(group, observed=True, sort=True)["n_subunits"].sum()
     groups.insert(1, "n_subunits", n_subunits.to_numpy())
@@ -237,6 +253,7 @@ def compare(
         units=table_of_units,
         dropped=units.dropped,
         warnings=tuple(warnings),
+        mixed=mixed,
     )
 
 

@@ -13,9 +13,10 @@ from labkit.stats.validate import join
 
 if TYPE_CHECKING:
     from labkit.stats.compare import Comparison
+    from labkit.stats.mixed import MixedModel
     from labkit.stats.oneway import Outcome
 
-__all__ = ["interval", "methods", "number", "outcome", "p_value", "summary"]
+__all__ = ["interval", "methods", "mixed", "number", "outcome", "p_value", "plural", "summary"]
 
 # Smaller P say nothing more: they lean on the far tail of a model.
 _SMALLEST = 1e-10
@@ -132,12 +133,12 @@ def _omnibus(c: Comparison, percent: str) -> str:
 
 
 def _count(c: Comparison) -> str:
-    unit = _plural(c.unit) if c.unit else "rows, each an independent unit"
+    unit = plural(c.unit) if c.unit else "rows, each an independent unit"
     groups = join(f"{row.n} {name}" for name, row in zip(c.groups.index, c.groups.itertuples(), strict=True))
     total, inner = int(c.groups["n"].sum()), int(c.groups["n_subunits"].sum())
     said = f"n = {total} {unit} ({groups})"
     if inner != total:
-        said += f", from {inner} {_plural(c.nested[0]) if c.nested else 'values'}"
+        said += f", from {inner} {plural(c.nested[0]) if c.nested else 'values'}"
     return said
 
 
@@ -179,7 +180,7 @@ def methods(c: Comparison) -> str:
     if c.unit is None:
         said.append("Each row was taken as an independent experimental unit.")
     else:
-        levels = [*(_plural(level) for level in c.nested)] or ["repeated values"]
+        levels = [*(plural(level) for level in c.nested)] or ["repeated values"]
         several = c.groups["n_subunits"].sum() > c.groups["n"].sum()
         averaged = f"; {join(levels)} were averaged to it first" if several else ""
         said.append(f"The experimental unit was the {c.unit}{averaged}.")
@@ -196,6 +197,11 @@ def methods(c: Comparison) -> str:
     elif c.posthoc_test == "dunn":
         said.append(
             "Then all pairs of groups were compared by Dunn's test on ranks, P adjusted by Holm's method."
+        )
+    if c.mixed is not None:
+        said.append(
+            f"As a sensitivity analysis all values were compared by a {_mixed_model(c.mixed)}, with contrasts against "
+            f"{c.control} {_ADJUSTED[c.mixed.adjustment]}."
         )
     if len(c.trend):
         said.append(
@@ -218,9 +224,48 @@ def methods(c: Comparison) -> str:
     return " ".join(said)
 
 
+def mixed(m: MixedModel) -> str:
+    """The result of a mixed model in sentences.
+
+    >>> import pandas as pd
+    >>> from labkit.stats.mixed import mixed_model
+    >>> slices = pd.DataFrame({"animal": list("aabbccdd"), "group": ["vehicle"] * 4 + ["drug"] * 4})
+    >>> slices["ltp"] = [120.0, 124, 130, 131, 150, 144, 141, 138]
+    >>> print(mixed(mixed_model(slices, "ltp", group="group", order=["vehicle", "drug"])))
+    """
+    n = join([f"{m.n_rows} values", *(f"{n} {plural(level)}" for level, n in m.n_levels.items())])
+    parts = join(
+        f"{100 * m.variance.loc[level, 'icc']:.0f}% between {plural(level)}" for level in m.random
+    )
+    sentences = [
+        f"{_label(m.value)} by {m.group}: {_mixed_model(m)}, {outcome(m.omnibus, alpha=m.alpha)}; n = {n}; "
+        f"{parts} of the variance that groups leave."
+    ]
+    spread = float(np.sqrt(m.variance["variance"].sum()))
+    percent = f"{100 * (1 - m.alpha):g}% CI "
+    contrasts = []
+    for row in m.posthoc.to_dict("records"):
+        ci = interval(row["ci_low"], row["ci_high"], like=spread)
+        size = number(row["difference"], like=spread, sign=True)
+        p = p_value(row["p_adjusted"], alpha=m.alpha)
+        contrasts.append(f"{row['contrast']} {size} ({'' if contrasts else percent}{ci}), {p}")
+    sentences.append(f"Against {m.control}, {_ADJUSTED[m.adjustment]}: {'; '.join(contrasts)}.")
+    return " ".join([*sentences, *m.warnings])
+
+
+_ADJUSTED = {"multivariate t": "adjusted by the multivariate t", "Holm": "adjusted by Holm's method"}
+_DENOMINATOR = {"kenward-roger": "Kenward-Roger", "satterthwaite": "Satterthwaite"}
+
+
+def _mixed_model(m: MixedModel) -> str:
+    levels = join([plural(level) for level in m.random])
+    return f"linear mixed model with random intercepts of {levels} (REML, {_DENOMINATOR[m.method]} df)"
+
+
 def _label(value: str) -> str:
     return axis_label(value) if value in COLUMNS else value
 
 
-def _plural(noun: str) -> str:
+def plural(noun: str) -> str:
+    """Several of a thing that a column is named after."""
     return noun if noun.endswith("s") else f"{noun}s"

@@ -1,0 +1,396 @@
+"""The same question asked of every value at once: a linear mixed model with random intercepts.
+
+A companion to the comparison of unit means, never in its place. With as many sub-units in each unit the two are
+one test; when numbers differ, the model weighs a unit with many sub-units more.
+
+Notation: k groups; p = k group means beta; theta the variance components, as in `labkit.stats.reml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from labkit.errors import DataError
+from labkit.stats import reml, units, validate, words
+from labkit.stats.denominator import Denominator, KenwardRoger, Satterthwaite
+from labkit.stats.integrals import critical_many_to_one, many_to_one_exceeds
+from labkit.stats.oneway import Outcome
+from labkit.stats.posthoc import adjust
+
+__all__ = ["MixedModel", "mixed_model"]
+
+Array = NDArray[np.float64]
+
+METHODS = ("kenward-roger", "satterthwaite")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedModel:
+    """A linear mixed model of groups, fitted and tested.
+
+    Attributes
+    ----------
+    value, group, control
+        Column compared, column of groups, and name of the control.
+    random
+        Columns with a random intercept, from the outermost.
+    method
+        Of the degrees of freedom: "kenward-roger" or "satterthwaite".
+    alpha
+        Intervals are at ``1 - alpha``.
+    n_rows, n_levels
+        Values used, and how many animals, neurons, ... by column of `random`.
+    omnibus
+        F test of any difference between groups; ``n`` is the number of outermost units.
+    groups
+        Indexed by group: ``mean`` (of the model), ``se, df, ci_low, ci_high``.
+    posthoc
+        Each group against the control: ``contrast, group, reference, difference, ci_low, ci_high, se,
+        statistic, df, p, p_adjusted``.
+    adjustment
+        How P and intervals of `posthoc` are adjusted: "multivariate t" or "Holm".
+    variance
+        Indexed by column of `random` and "residual": ``variance, sd, icc``, the last the part of the variance
+        that lies there.
+    singular
+        Whether a variance was estimated as 0.
+    log_likelihood, score
+        Restricted log likelihood, and how far in standard errors the fit lies from a score of 0.
+    dropped
+        One row per row of the table left out, with the reason.
+    warnings
+        Sentences that a reader should see.
+    """
+
+    value: str
+    group: str
+    control: str
+    random: tuple[str, ...]
+    method: str
+    alpha: float
+    n_rows: int
+    n_levels: dict[str, int]
+    omnibus: Outcome
+    groups: pd.DataFrame
+    posthoc: pd.DataFrame
+    adjustment: str
+    variance: pd.DataFrame
+    singular: bool
+    log_likelihood: float
+    score: float
+    dropped: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return words.mixed(self)
+
+
+def mixed_model(
+    table: pd.DataFrame,
+    value: str,
+    *,
+    group: str,
+    random: str | Sequence[str] = "animal",
+    control: str | None = None,
+    method: str = "kenward-roger",
+    alpha: float = 0.05,
+    order: Sequence[str] | None = None,
+    excluded: str | None = "excluded",
+) -> MixedModel:
+    """Compare a value between groups by a linear mixed model with nested random intercepts.
+
+    ``value = mean of the group + intercept of the animal + intercept of the neuron + ... + residual``, fitted by
+    restricted maximum likelihood. Kenward and Roger's method takes into account that the variances are estimated
+    from few units and keeps its level with them; Wald tests, as most programs print, do not. Sub-units within a
+    unit may differ in number. With numbers all the same, and no variance estimated as 0, the F test is that of unit
+    means to the last digit.
+
+    Parameters
+    ----------
+    table
+        Tidy table, one row per smallest thing measured.
+    value, group
+        Columns of the number compared and of the group; groups stand in order as in `compare`.
+    random
+        Columns with a random intercept from the outermost, such as ``("animal", "neuron")``. Names of inner levels
+        are read within the outer ones. A level with one row in each is the residual, and one that parts the rows no
+        further than the level around it is that level: both are left out, and said. Groups may also lie within a
+        level: with ``random="membrane"`` lanes are compared within their membrane.
+    control
+        Name of the control; the first group if not given and the order of groups means something.
+    method
+        "kenward-roger", or "satterthwaite", which is refused when a variance is estimated as 0: its degrees of
+        freedom would then be those of the rows.
+    alpha
+        Intervals are at ``1 - alpha``; those of contrasts hold together.
+    order, excluded
+        As in `compare`.
+
+    Returns
+    -------
+    MixedModel
+        Contrasts against the control are adjusted by the multivariate t where the correlations of the contrasts are
+        products (always when each unit is in one group), each on its own degrees of freedom; otherwise by Holm's
+        method with intervals by Bonferroni's.
+
+    Raises
+    ------
+    DataError
+        As `compare`; also when no level has several rows, when nothing varies within the innermost level, when there
+        are no more units than groups, and when the fit is not found.
+
+    Examples
+    --------
+    >>> slices = pd.DataFrame({
+    ...     "animal": ["a1", "a1", "a2", "a3", "a3", "b1", "b2", "b2", "b3"],
+    ...     "group": ["vehicle"] * 5 + ["drug"] * 4,
+    ...     "ltp": [120.0, 124.0, 130.0, 126.0, 123.0, 150.0, 140.0, 143.0, 146.0],
+    ... })
+    >>> model = mixed_model(slices, "ltp", group="group", order=["vehicle", "drug"])
+    >>> print(words.outcome(model.omnibus))
+    F(1, 4.1) = 32.2, P = 0.00451
+    >>> model.variance["icc"].round(2).to_dict()
+    {'animal': 0.72, 'residual': 0.28}
+    """
+    validate.choice(method, METHODS, name="method")
+    validate.level(alpha)
+    random = (random,) if isinstance(random, str) else tuple(random)
+    kept, names, ordered, dropped = _cleaned(table, value, group, random, order, excluded)
+    if len(names) < 2:
+        raise DataError(
+            f"only group {names[0]!r} has values" if names else "there are no values",
+            expected="values in at least two groups",
+            todo="check the groups, and the reasons for exclusion",
+        )
+    control = _control(control, names, ordered, group)
+    member = pd.Categorical(kept["group"], categories=names).codes
+    levels, used, warnings = _levels(kept, random, names)
+    _refuse_few(levels[0], member, used[0], names)
+    rows = reml.nest(kept["value"].to_numpy(float), np.eye(len(names))[member], levels)
+    if rows.scale == 0 or rows.residual_share < 1e-20:
+        raise DataError(
+            f"within each {used[-1]} all values are the same",
+            expected="values that vary",
+            todo=f"check the measurement; compare the means of each {used[-1]} in place of a mixed model",
+        )
+    fit = reml.fit(rows)
+    if not fit.found:
+        raise DataError(
+            "the mixed model has no clear optimum",
+            expected="a likelihood with a maximum",
+            todo="compare unit means, which need no fit",
+        )
+    # As lme4 counts it: a standard deviation below 1e-4 of the residual's.
+    zero = [level for level, part in zip(used, fit.theta[:-1], strict=True) if part <= 1e-8 * fit.theta[-1]]
+    if zero and method == "satterthwaite":
+        raise DataError(
+            f"the variance between {words.plural(zero[0])} is estimated as 0, and Satterthwaite's degrees of "
+            "freedom are then those of the rows",
+            expected="variances above 0",
+            todo="use method='kenward-roger', which keeps the units",
+        )
+    warnings += [_singular(level) for level in zero]
+    tests = KenwardRoger(fit) if method == "kenward-roger" else Satterthwaite(fit)
+    outcome = tests.test(np.diff(np.eye(len(names)), axis=0))
+    if not np.isfinite(outcome.df2):
+        warnings.append("Too few units for degrees of freedom: the mixed model gives no P.")
+    contrasts, adjustment = _versus(names, control, fit.beta, tests, alpha)
+    if adjustment == "Holm":
+        warnings.append(
+            "Contrasts are correlated in a way that Dunnett's integral does not hold for, so P are adjusted by "
+            "Holm's method and intervals by Bonferroni's."
+        )
+    variance = pd.DataFrame({"variance": fit.theta}, index=pd.Index([*used, "residual"], name="level"))
+    variance["sd"] = np.sqrt(variance["variance"])
+    variance["icc"] = variance["variance"] / variance["variance"].sum()
+    return MixedModel(
+        value=value,
+        group=group,
+        control=control,
+        random=tuple(used),
+        method=method,
+        alpha=float(alpha),
+        n_rows=rows.n_rows,
+        n_levels=dict(zip(used, rows.n_groups, strict=True)),
+        omnibus=Outcome(
+            "linear mixed model", "F", outcome.statistic, (outcome.df1, outcome.df2), outcome.p, rows.n_groups[0]
+        ),
+        groups=_means(names, fit.beta, tests, alpha),
+        posthoc=contrasts,
+        adjustment=adjustment,
+        variance=variance,
+        singular=bool(zero),
+        log_likelihood=-fit.criterion / 2,
+        score=fit.score,
+        dropped=dropped,
+        warnings=tuple(warnings),
+    )
+
+
+def _cleaned(
+    table: pd.DataFrame,
+    value: str,
+    group: str,
+    random: Sequence[str],
+    order: Sequence[str] | None,
+    excluded: str | None,
+) -> tuple[pd.DataFrame, list[str], bool, pd.DataFrame]:
+    """Rows that count, the groups among them in order and whether that means something, and rows left out."""
+    for name in (value, group, *random):
+        if name not in table.columns:
+            raise DataError(
+                f"the table has no column {name!r}",
+                expected=f"one of its columns: {validate.join(map(str, table.columns), word='or')}",
+            )
+    rows = pd.DataFrame({"row": table.index, "group": [units._label(x) for x in table[group]]})
+    rows["value"] = units._numbers(table[value], value)
+    for name in random:
+        rows[f"level {name}"] = [units._label(x) for x in table[name]]
+    names, ordered = units._order(table[group], rows, order)
+    reason = pd.Series("", index=rows.index, dtype=object)
+    reason[rows["value"].isna()] = "value missing"
+    if order is not None:
+        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
+    if excluded is not None and excluded in table.columns:
+        said = pd.Series([units._label(x) for x in table[excluded]], dtype=object)
+        reason = said.where(said != "", reason)
+    dropped = rows.loc[reason != "", ["row", f"level {random[0]}", "group"]].reset_index(drop=True)
+    dropped.columns = ["row", random[0], group]
+    dropped["reason"] = reason[reason != ""].to_numpy()
+    kept = rows[reason == ""]
+    units._refuse_rows(table, kept.assign(unit="-"), group=group, unit=None, nested=random)
+    present = set(kept["group"])
+    return kept, [name for name in names if name in present], ordered, dropped
+
+
+def _control(control: str | None, names: Sequence[str], ordered: bool, group: str) -> str:
+    if control is None and not ordered:
+        raise DataError(f"no control is named and {group!r} has no order", todo="name the control")
+    control = names[0] if control is None else str(control)
+    if control not in names:
+        raise DataError(
+            f"the control {control!r} has no values",
+            expected=f"one of {validate.join(names, word='or')}",
+            todo=f"choose another control; {validate.still(names)}",
+        )
+    return control
+
+
+def _levels(
+    kept: pd.DataFrame, random: Sequence[str], names: Sequence[str]
+) -> tuple[list[NDArray[np.intp]], list[str], list[str]]:
+    """Codes and names of the levels that part the rows further than the one around, short of single rows."""
+    codes, used, said = [], [], []
+    path, count = np.zeros(len(kept), dtype=np.intp), 0
+    for name in random:
+        code = pd.factorize(kept[f"level {name}"], sort=True)[0]
+        path = pd.factorize(path * (code.max() + 1) + code)[0]
+        if path.max() + 1 == len(kept):
+            break
+        if path.max() + 1 == count:
+            said.append(f"Each {used[-1]} has a single {name}, so the two share one variance.")
+            continue
+        codes.append(code)
+        used.append(name)
+        count = path.max() + 1
+    if not codes:
+        raise DataError(
+            f"each {random[0]} has a single value",
+            expected=f"several values in some {random[0]}",
+            todo="compare the values as they stand, which needs no mixed model",
+        )
+    return codes, used, said
+
+
+def _refuse_few(outermost: NDArray[np.intp], member: NDArray[np.intp], level: str, names: Sequence[str]) -> None:
+    pairs = np.unique(np.column_stack([outermost, member]), axis=0)
+    count = np.unique(outermost).size
+    if len(pairs) == count and count <= len(names):
+        raise DataError(
+            f"every group has a single {level}, so nothing shows how much {words.plural(level)} vary",
+            expected=f"at least two {words.plural(level)} in one group",
+            todo="no comparison can be made until more are measured",
+        )
+
+
+def _singular(level: str) -> str:
+    return (
+        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when they are "
+        f"few or nearly alike; it does not show that their values are independent."
+    )
+
+
+def _means(names: Sequence[str], beta: Array, tests: Denominator, alpha: float) -> pd.DataFrame:
+    se = np.sqrt(np.diag(tests.covariance))
+    df = np.array([tests.df(row) for row in np.eye(len(names))])
+    half = stats.t.isf(alpha / 2, df) * se
+    columns = {"mean": beta, "se": se, "df": df, "ci_low": beta - half, "ci_high": beta + half}
+    return pd.DataFrame(columns, index=pd.Index(names, name="group"))
+
+
+def _versus(
+    names: Sequence[str], control: str, beta: Array, tests: Denominator, alpha: float
+) -> tuple[pd.DataFrame, str]:
+    """Contrasts against the control, and how they are adjusted for their number."""
+    others = [name for name in names if name != control]
+    eye = pd.DataFrame(np.eye(len(names)), index=names)
+    contrasts = eye.loc[others].to_numpy() - eye.loc[control].to_numpy()
+    covariance = contrasts @ tests.covariance @ contrasts.T
+    se = np.sqrt(np.diag(covariance))
+    difference = contrasts @ beta
+    df = np.array([tests.df(row) for row in contrasts])
+    t = difference / se
+    p = 2 * stats.t.sf(np.abs(t), df)
+    lam = _product(covariance / np.outer(se, se))
+    known = np.isfinite(df)
+    adjusted, critical = np.full(df.size, np.nan), np.full(df.size, np.nan)
+    if lam is None:
+        adjusted[known] = adjust(p[known], method="holm")
+        critical[known] = stats.t.isf(alpha / 2 / df.size, df[known])
+    else:
+        found = {}
+        for i in np.flatnonzero(known):
+            adjusted[i] = many_to_one_exceeds(abs(t[i]), lam, df[i])
+            if df[i] not in found:
+                found[df[i]] = critical_many_to_one(alpha, lam, df[i])
+            critical[i] = found[df[i]]
+    table = pd.DataFrame(
+        {
+            "contrast": [f"{name} − {control}" for name in others],
+            "group": others,
+            "reference": control,
+            "difference": difference,
+            "ci_low": difference - critical * se,
+            "ci_high": difference + critical * se,
+            "se": se,
+            "statistic": t,
+            "df": df,
+            "p": p,
+            "p_adjusted": adjusted,
+        }
+    )
+    return table, "Holm" if lam is None else "multivariate t"
+
+
+def _product(correlation: Array) -> Array | None:
+    """lam with ``correlation_ij = lam_i lam_j``, as Dunnett's integral needs; None when there is none."""
+    size = correlation.shape[0]
+    if size == 1:
+        return np.array([0.5**0.5])
+    pairs = list(combinations(range(size), 2))
+    rho = np.array([correlation[pair] for pair in pairs])
+    if rho.min() <= 0:
+        return None
+    which = np.zeros((len(pairs), size))
+    for row, pair in zip(which, pairs, strict=True):
+        row[list(pair)] = 1
+    lam = np.exp(np.linalg.lstsq(which, np.log(rho), rcond=None)[0])
+    near = np.abs(which @ np.log(lam) - np.log(rho)).max() < 1e-8
+    return lam if near and lam.max() < 1 - 1e-12 else None
