@@ -59,9 +59,9 @@ def write(
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> file = write(Path(folder) / "ltp.csv", pd.DataFrame({"animal": ["a1"], "potentiation_percent": [150.0]}))
+    >>> file = write(Path(folder) / "ltp.csv", pd.DataFrame({"animal": ["a1"], "potentiation_percent": [150.5]}))
     >>> read(file)["potentiation_percent"].tolist()
-    [150.0]
+    [150.5]
     """
     path = Path(path)
     text = table.to_csv(index=False, float_format=_DIGITS, lineterminator="\n")

@@ -17,10 +17,21 @@ from labkit.errors import DataError
 if TYPE_CHECKING:
     from labkit.stats import Comparison
 
-__all__ = ["assumptions", "by_group", "contrasts", "labelled", "numbers", "omnibus", "picks_in_words", "unconfirmed"]
+__all__ = [
+    "assumptions",
+    "by_group",
+    "contrasts",
+    "labelled",
+    "numbers",
+    "omnibus",
+    "picks_in_words",
+    "unconfirmed",
+]
 
 
-def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+def by_group(
+    comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row per treatment group, one column per endpoint: mean ± SD over units, and n of units.
 
     Parameters
@@ -46,7 +57,7 @@ def by_group(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str]
 
 
 def labelled(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
-    """A result table as it is shown: labels with units for names, rounded, and columns left out that hold nothing.
+    """A result table as it is shown: labels with units for names, rounded, without columns that hold nothing.
 
     Percentages are given to one decimal, other numbers to `digits`.
 
@@ -55,7 +66,9 @@ def labelled(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """
     empty = [name for name in table if table[name].isna().all() or table[name].astype(str).eq("").all()]
     names = {name: axis_label(name) for name in table if name in COLUMNS}
-    decimals = {name: 1 if COLUMNS[name].unit.startswith("%") else digits for name in names}
+    decimals = {
+        name: 1 if name in COLUMNS and COLUMNS[name].unit.startswith("%") else digits for name in table
+    }
     return table.drop(columns=empty).round(decimals).rename(columns=names)
 
 
@@ -63,16 +76,23 @@ def assumptions(comparison: Comparison) -> pd.DataFrame:
     """The tests of what the comparison assumes, one row each; they decide nothing."""
     table = comparison.assumptions
     shown = {
-        name: {"Statistic": f"{row['statistic']:.3f}", "P": _p(row["p"]), "Note": row["note"]}
+        name: {
+            "Statistic": _fixed(row["statistic"], 3) or "not known",
+            "P": _p(row["p"]),
+            "Note": row["note"],
+        }
         for name, row in table.to_dict("index").items()
     }
     return pd.DataFrame.from_dict(shown, orient="index").rename_axis("Test")
 
 
-def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Every contrast of every endpoint: difference with its interval, adjusted P, and Hedges' g with its interval.
+def contrasts(
+    comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Every contrast of every endpoint: difference and Hedges' g with their intervals, and adjusted P.
 
     Intervals of differences are simultaneous where the test gives such; g is given against the control only.
+    Comparisons without contrasts give no row.
     """
     labels, rows = labels or {}, []
     for name, comparison in comparisons.items():
@@ -93,13 +113,14 @@ def contrasts(comparisons: Mapping[str, Comparison], *, labels: Mapping[str, str
                     else _number(g["value"], 1.0) + _interval(g["ci_low"], g["ci_high"], 1.0),
                 }
             )
-    return pd.DataFrame(rows).set_index(["Endpoint", "Contrast"])
+    keys = ["Endpoint", "Contrast"]
+    return pd.DataFrame(rows, columns=None if rows else keys).set_index(keys)
 
 
 def omnibus(
     comparisons: Mapping[str, Comparison | DataError], *, labels: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """The test of any difference of each comparison, one row each, with the P of each group against the control.
+    """The test of any difference, one row for each comparison, and the P of each group against the control.
 
     A comparison that could not be made gives a row that says why.
     """
@@ -115,20 +136,24 @@ def omnibus(
             "Test": outcome.test,
             "Statistic": f"{outcome.symbol}({df}) = {outcome.statistic:.2f}".replace(" ", "\u00a0"),
             "P": _p(outcome.p),
-            **{f"P, {labels.get(row['group'], row['group'])}": _p(row["p_adjusted"]) for row in against.to_dict("records")},
+            **{
+                f"P, {labels.get(row['group'], row['group'])}": _p(row["p_adjusted"])
+                for row in against.to_dict("records")
+            },
             "n": str(comparison.groups["n"].sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
-def numbers(slices: pd.DataFrame, *, unit: str = "animal") -> pd.DataFrame:
+def numbers(slices: pd.DataFrame, *, unit: str = "animal", value: str | None = None) -> pd.DataFrame:
     """Units and slices of each group, and how many slices were excluded or flagged.
 
     `slices` holds one row per slice with ``group``, `unit`, ``excluded`` (a reason, or '') and ``flags``.
+    Units compared have a slice that is not excluded and, where `value` names a column, has a value in it.
     """
-    frame = slices.assign(
-        is_in=slices["excluded"].eq(""), is_out=slices["excluded"].ne(""), is_flagged=slices["flags"].ne("")
-    )
+    out = slices["excluded"].ne("")
+    known = ~out if value is None else ~out & slices[value].notna()
+    frame = slices.assign(is_in=known, is_out=out, is_flagged=slices["flags"].ne(""))
     grouped = frame.groupby("group", observed=False)
     return pd.DataFrame(
         {
@@ -155,13 +180,22 @@ def picks_in_words(provenance: Mapping[str, Any]) -> str:
     """
     made = provenance.get("picks", [])
     stored = [pick for pick in made if pick["origin"] != "proposed"]
-    said = {"confirmed": "confirmed", "changed": "changed by hand", "proposed": "proposed and confirmed by nobody"}
+    said = {
+        "confirmed": "confirmed",
+        "changed": "changed by hand",
+        "proposed": "proposed and confirmed by nobody",
+    }
     counts = [(sum(pick["origin"] == origin for pick in made), words) for origin, words in said.items()]
-    parts = [f"{len(made)} picks: " + (", ".join(f"{n} {words}" for n, words in counts if n) or "none")]
+    parts = [
+        f"{len(made)} pick{'s' * (len(made) != 1)}: "
+        + (", ".join(f"{n} {words}" for n, words in counts if n) or "none")
+    ]
     if stored:
         blind = sum(bool(pick["blind"]) for pick in stored)
         parts.append("by " + ", ".join(sorted({pick["by"] or "unknown" for pick in stored})))
-        parts.append("all of them made blind" if blind == len(stored) else f"{blind} of {len(stored)} made blind")
+        parts.append(
+            "all of them made blind" if blind == len(stored) else f"{blind} of {len(stored)} made blind"
+        )
     return "; ".join(parts) + "."
 
 
@@ -171,7 +205,16 @@ def _decimals(x: float) -> int:
 
 
 def _number(x: float, like: float | None = None) -> str:
-    return "" if math.isnan(x) else f"{x:.{_decimals(x if like is None else like)}f}".replace("-", "−")
+    return _fixed(x, _decimals(x if like is None else like))
+
+
+def _fixed(x: float, decimals: int) -> str:
+    """Text of x with a true minus, none before zero; '' for NaN.
+
+    >>> _fixed(-1.26, 1), _fixed(-0.04, 1)
+    ('−1.3', '0.0')
+    """
+    return "" if math.isnan(x) else f"{round(x, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def _pair(mean: float, sd: float) -> str:
@@ -185,7 +228,9 @@ def _pair(mean: float, sd: float) -> str:
 
 def _interval(low: float, high: float, like: float) -> str:
     """An interval in brackets to follow its number, '' when there is none; it stays on one line."""
-    return "" if math.isnan(low) else f" ({_number(low, like)} to {_number(high, like)})".replace(" ", "\u00a0")
+    return (
+        "" if math.isnan(low) else f" ({_number(low, like)} to {_number(high, like)})".replace(" ", "\u00a0")
+    )
 
 
 def _p(p: float) -> str:

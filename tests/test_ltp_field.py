@@ -37,7 +37,7 @@ def test_difference_of_exponentials_has_its_closed_form():
     # e - e^2 = 0.2 * 0.25 has the roots e = (1 ± sqrt(1 - 0.2)) / 2, of which the earlier is the greater.
     assert shape.low_ms == pytest.approx(-np.log((1 + np.sqrt(0.8)) / 2), rel=1e-9)
     assert shape.high_ms == pytest.approx(-np.log((1 + np.sqrt(0.2)) / 2), rel=1e-9)
-    # It is steepest at its foot, where its derivative is 1 (4 of an amplitude of 1); the grid begins just after.
+    # It is steepest at its foot: derivative 1, which is 4 amplitudes; the grid begins just after.
     assert shape.max_slope_per_mV == pytest.approx(4.0, rel=1e-2)
 
 

@@ -173,6 +173,16 @@ def test_scaling_offset_and_shift(scale, offset, shift):
     np.testing.assert_allclose(second["snr"], first["snr"], rtol=2e-3)
 
 
+def test_latency_is_where_the_steepest_tangent_leaves_the_baseline():
+    """Against the noise-free curve in steps of 1 µs; the filter moves the tangent by a sample at most."""
+    fine_ms = np.arange(0, 10, 0.001)
+    curve = field.fepsp(fine_ms, slope_mV_per_ms=0.5, polarity=1)
+    rate = np.gradient(curve, fine_ms)
+    at = int(np.argmax(rate))
+    table = ltp.measure(recording(clean([0.5])))
+    assert table["latency_ms"][0] == pytest.approx(fine_ms[at] - curve[at] / rate[at], abs=0.05)
+
+
 @pytest.mark.parametrize("points", [-6, 6, 12])
 def test_a_later_response_has_a_longer_latency_only(points):
     """The response, not the artefact, moved by whole samples."""

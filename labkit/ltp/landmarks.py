@@ -67,9 +67,8 @@ def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
     """Zero-phase Butterworth low-pass of order 2.
 
     It does what filtering forwards and backwards does, and is 6 dB down at `corner_hz`; the ends are
-    continued by their mirror image. A corner too near to half of the sampling rate leaves the traces as they are.
-
-    The square of the digital filter's gain is multiplied onto the spectrum, which takes half of the time.
+    continued by their mirror image. A corner too near to half of the sampling rate leaves the traces as
+    they are. The square of the digital filter's gain is multiplied onto the spectrum, which takes half of the time.
     """
     from scipy import fft
 

@@ -148,9 +148,9 @@ def measure(
     >>> recording = Recording.from_arrays(sweeps, rate_hz=20_000, stimuli=5.0, start_s=[0, 30, 60])
     >>> measure(recording)[["time_s", "slope_mV_per_ms", "latency_ms"]].round(2)
        time_s  slope_mV_per_ms  latency_ms
-    0     0.0             0.50        2.82
-    1    30.0             0.60        2.82
-    2    60.0             0.75        2.82
+    0     0.0             0.50        2.79
+    1    30.0             0.60        2.79
+    2    60.0             0.75        2.79
     """
     span = _check(method, average, blank_ms, baseline_ms, lowpass_hz, line_ms, smooth_ms, window_ms)
     pulses = measured_pulses(recording)

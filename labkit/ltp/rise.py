@@ -19,9 +19,7 @@ Notation: M responses of N points in order of time, baseline at 0, `time_ms` (N,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +52,9 @@ Bools = NDArray[np.bool_]
 _SNR_TO_LOCATE = 400.0
 _NEIGHBOURS = 12
 _ALIKE_PART = 0.1
+# The line that finds the steepest point is as long as most of the rise: a shorter one finds noise, a longer one
+# reaches into a population spike.
+_LINE_TO_LOCATE_MS = (0.75, 1.2)
 # A climb back after the peak is a population spike above this many times the noise and this part of the peak.
 _SPIKE_NOISE, _SPIKE_PART = 6.0, 0.03
 # A spike that follows the 80 % point sooner than this reaches into the rise; the slope then comes from this
@@ -67,7 +68,7 @@ _MOST_CUT = 1.25
 _ENOUGH_HZ = 10_000.0
 # Responses at once: bounds memory, and keeps what is worked on near the processor.
 _ROWS = 512
-# With no more responses than this the copies are kept for a second look; else they are made anew, in threads.
+# With no more responses than this the copies are kept for a second look; else they are made anew.
 _ROWS_KEPT = 1024
 
 
@@ -169,7 +170,7 @@ def measure_rise(
             search_ms=template.search_ms,
             limits_ms=(max(template.blank_ms, template.foot_ms - 0.5 * width), last_ms),
             turn_mV=np.maximum(5 * left, 0.02 * abs(template.level_mV)),
-            width_ms=max(0.75, 0.8 * width),
+            width_ms=float(np.clip(0.8 * width, *_LINE_TO_LOCATE_MS)),
         )
         climb, bottom, second = notch(copy, few, marks.peak_index, end_ms=last_ms)
         spiking = climb > np.maximum(_SPIKE_NOISE * left, _SPIKE_PART * marks.peak)
@@ -317,11 +318,4 @@ def _chunks(n: int) -> list[slice]:
 
 def _by_chunks(function: Callable[[slice], tuple], n: int) -> list:
     """What `function` gives for some rows at a time, put together."""
-    chunks = _chunks(n)
-    if n <= _ROWS_KEPT:
-        parts = map(function, chunks)
-    else:
-        # Array functions let other threads run meanwhile.
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-            parts = list(pool.map(function, chunks))
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return [np.concatenate(column) for column in zip(*map(function, _chunks(n)), strict=True)]

@@ -168,8 +168,8 @@ def mean_traces(
 ) -> dict[tuple[str, str], MeanTrace]:
     """The mean response of each pathway before and after induction, with a proposed window.
 
-    The keys are (code, pathway), without pathways that only induction uses. `window_ms`, where the study states
-    one, is proposed for all in place of what each mean response suggests.
+    The keys are (code, pathway), without pathways that only induction uses. `window_ms`, where the study
+    states one, is proposed for all in place of what each mean response suggests.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
 def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
     """Which flags the responses bear, and how many of them: one row per code, pathway and flag.
 
-    Numbers in a flag are left out, so that *only 3 points on the slope* and *only 2 points* count as one kind.
+    Numbers in a flag are left out, so that a signal/noise of 2.1 and one of 1.4 count as one kind.
     """
     where = ["code", "pathway"]
     each = responses[[*where, "flags"]].assign(flags=responses["flags"].str.split("; ")).explode("flags")
@@ -281,7 +281,7 @@ def _all(jobs: Mapping[_Key, Callable[[], _Made]]) -> dict[_Key, _Made]:
 
 
 def _tested(recording: Recording) -> list[str]:
-    """Pathways that have responses; all there are when there is no stimulus, so that `_all` gets to tell it."""
+    """Pathways that have responses; all there are when there is no stimulus, so that somebody says so."""
     tests = recording.stimuli.loc[~recording.stimuli["kind"].isin(INDUCING), "sweep"]
     return sorted({str(name) for name in (recording.pathway[tests] if len(tests) else recording.pathway)})
 

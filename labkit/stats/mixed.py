@@ -20,7 +20,7 @@ from scipy import stats
 from labkit.errors import DataError
 from labkit.stats import reml, units, validate, words
 from labkit.stats.denominator import Denominator, KenwardRoger, Satterthwaite
-from labkit.stats.integrals import critical_many_to_one, many_to_one_exceeds
+from labkit.stats.integrals import many_to_one_exceeds
 from labkit.stats.oneway import Outcome
 from labkit.stats.posthoc import adjust
 
@@ -180,13 +180,7 @@ def mixed_model(
             expected="values that vary",
             todo=f"check the measurement; compare the means of each {used[-1]} in place of a mixed model",
         )
-    fit = reml.fit(rows)
-    if not fit.found:
-        raise DataError(
-            "the mixed model has no clear optimum",
-            expected="a likelihood with a maximum",
-            todo="compare unit means, which need no fit",
-        )
+    fit = _fitted(rows, used)
     # As lme4 counts it: a standard deviation below 1e-4 of the residual's.
     zero = [level for level, part in zip(used, fit.theta[:-1], strict=True) if part <= 1e-8 * fit.theta[-1]]
     if zero and method == "satterthwaite":
@@ -249,17 +243,17 @@ def _cleaned(
                 f"the table has no column {name!r}",
                 expected=f"one of its columns: {validate.join(map(str, table.columns), word='or')}",
             )
-    rows = pd.DataFrame({"row": table.index, "group": [units._label(x) for x in table[group]]})
+    rows = pd.DataFrame({"row": table.index, "group": _labels(table[group])})
     rows["value"] = units._numbers(table[value], value)
     for name in random:
-        rows[f"level {name}"] = [units._label(x) for x in table[name]]
+        rows[f"level {name}"] = _labels(table[name])
     names, ordered = units._order(table[group], rows, order)
     reason = pd.Series("", index=rows.index, dtype=object)
     reason[rows["value"].isna()] = "value missing"
     if order is not None:
         reason[~rows["group"].isin([*names, ""])] = "group left out by order"
     if excluded is not None and excluded in table.columns:
-        said = pd.Series([units._label(x) for x in table[excluded]], dtype=object)
+        said = pd.Series(_labels(table[excluded]), dtype=object)
         reason = said.where(said != "", reason)
     dropped = rows.loc[reason != "", ["row", f"level {random[0]}", "group"]].reset_index(drop=True)
     dropped.columns = ["row", random[0], group]
@@ -268,6 +262,12 @@ def _cleaned(
     units._refuse_rows(table, kept.assign(unit="-"), group=group, unit=None, nested=random)
     present = set(kept["group"])
     return kept, [name for name in names if name in present], ordered, dropped
+
+
+def _labels(column: pd.Series) -> NDArray[np.object_]:
+    """Names as text, each made once."""
+    codes, distinct = pd.factorize(column)
+    return np.array([*(units._label(x) for x in distinct), ""], dtype=object)[codes]
 
 
 def _control(control: str | None, names: Sequence[str], ordered: bool, group: str) -> str:
@@ -320,6 +320,26 @@ def _refuse_few(outermost: NDArray[np.intp], member: NDArray[np.intp], level: st
         )
 
 
+def _fitted(rows: reml.Nest, used: Sequence[str]) -> reml.Fit:
+    try:
+        fit = reml.fit(rows)
+    except np.linalg.LinAlgError:
+        fit = None
+    if fit is None or not fit.found:
+        raise DataError(
+            "the likelihood of the mixed model has no maximum that could be found",
+            expected="values from which the variances can be estimated",
+            todo=f"compare the means of each {used[0]}, which needs no fit",
+        )
+    if reml.solved(fit.expected, fit.gradient)[1] < 1e-10:
+        raise DataError(
+            f"the variances of {validate.join([*used, 'residual'])} cannot be told apart",
+            expected=f"several {words.plural(used[-1])} with several values",
+            todo=f"leave {used[-1]} out of the levels",
+        )
+    return fit
+
+
 def _singular(level: str) -> str:
     return (
         f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when they are "
@@ -355,12 +375,8 @@ def _versus(
         adjusted[known] = adjust(p[known], method="holm")
         critical[known] = stats.t.isf(alpha / 2 / df.size, df[known])
     else:
-        found = {}
-        for i in np.flatnonzero(known):
-            adjusted[i] = many_to_one_exceeds(abs(t[i]), lam, df[i])
-            if df[i] not in found:
-                found[df[i]] = critical_many_to_one(alpha, lam, df[i])
-            critical[i] = found[df[i]]
+        adjusted[known] = [many_to_one_exceeds(abs(t[i]), lam, df[i]) for i in np.flatnonzero(known)]
+        critical[known] = _critical(alpha, lam, df[known])
     table = pd.DataFrame(
         {
             "contrast": [f"{name} − {control}" for name in others],
@@ -377,6 +393,28 @@ def _versus(
         }
     )
     return table, "Holm" if lam is None else "multivariate t"
+
+
+def _critical(alpha: float, lam: Array, df: Array) -> Array:
+    """As `critical_many_to_one`, for several df that lie close: each is found from the one before."""
+    found: dict[float, float] = {}
+    # In logs the exceedance rises with the tail of a single t almost as a line of slope 1.
+    at, slope = np.log(alpha / lam.size), 1.0
+    for nu in df:
+        if nu in found:
+            continue
+        found[nu], before = np.nan, None
+        for _ in range(20):
+            t = float(stats.t.isf(np.exp(at) / 2, nu))
+            over = np.log(many_to_one_exceeds(t, lam, nu) / alpha)
+            if abs(over) < 1e-10:
+                found[nu] = t
+                break
+            if before is not None and at != before[0]:
+                slope = (over - before[1]) / (at - before[0])
+            before = (at, over)
+            at -= over / slope
+    return np.array([found[nu] for nu in df])
 
 
 def _product(correlation: Array) -> Array | None:
