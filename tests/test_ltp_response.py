@@ -295,6 +295,15 @@ def test_one_sweep_is_enough():
     assert table["slope_mV_per_ms"][0] == pytest.approx(0.5, rel=0.015)
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_flat_and_noisy_sweeps_do_not_break_anything(level):
+    table = ltp.measure(recording(np.full((4, 600), level)))
+    np.testing.assert_allclose(table["slope_mV_per_ms"].fillna(0), 0, atol=1e-9)
+    assert (table["flags"] != "").all()
+    tiny = np.random.default_rng(0).normal(0, 0.02, (2, 160))
+    assert len(ltp.measure(recording(tiny))) == 2
+
+
 # Doubt in words
 
 

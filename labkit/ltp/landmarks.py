@@ -68,7 +68,8 @@ def lowpass(traces: Floats, *, rate_hz: float, corner_hz: float) -> Floats:
 
     It does what filtering forwards and backwards does, and is 6 dB down at `corner_hz`; the ends are
     continued by their mirror image. A corner too near to half of the sampling rate leaves the traces as
-    they are. The square of the digital filter's gain is multiplied onto the spectrum, which takes half of the time.
+    they are. The square of the digital filter's gain is multiplied onto the spectrum, which takes half of
+    the time of a recursive filter.
     """
     from scipy import fft
 
@@ -293,7 +294,7 @@ def locate(
 def _feet(up: Floats, time_ms: Floats, steep: Ints, *, step: float, from_ms: float) -> Ints:
     """Where the rise to the steepest point begins: where it is slow, or at the shoulder before it."""
     rows, n_points = np.arange(len(up)), len(time_ms)
-    start = int(np.searchsorted(time_ms, from_ms - 1e-9))
+    start = min(int(np.searchsorted(time_ms, from_ms - 1e-9)), int(steep.min()))
     last = int(steep.max()) + 1
     # Backwards in time, from the steepest point of each response.
     margin = round(_FOOT_WIDTH_MS / 2 / step) + 1

@@ -68,8 +68,12 @@ def measured_pulses(recording: Recording) -> Pulses:
         )
     table = recording.stimuli[~recording.stimuli["kind"].isin(INDUCING)]
     if table.empty:
-        found = "no stimulus was found" if recording.stimuli.empty else "all stimuli induce plasticity"
-        todo = "read with stimulus_ms=... to say when the stimulus comes within each sweep"
+        found, todo = (
+            "no stimulus was found",
+            "read with stimulus_ms=... to say when it comes within each sweep",
+        )
+        if not recording.stimuli.empty:
+            found, todo = "all stimuli induce plasticity", "name the files that hold the test pulses as well"
         raise RecordingError(found, expected="test pulses", todo=todo, where=where)
     count = table["pulses"].to_numpy(np.int64)
     rows = np.repeat(np.arange(len(table)), count)

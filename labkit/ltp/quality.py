@@ -57,6 +57,7 @@ def flags(
     n = len(slope)
     with np.errstate(invalid="ignore", divide="ignore"):
         silent = snr < _LEAST_SNR
+        clear = ~silent & np.isfinite(slope)
         ratio = rise.slope / rise.max_slope
         judged = ~silent & np.isfinite(ratio)
         usual = np.median(ratio[judged]) if judged.any() else np.nan
@@ -69,11 +70,11 @@ def flags(
         (~np.isfinite(slope), lambda i: "no slope"),
         (silent, lambda i: f"no clear response (signal/noise {snr[i]:.1f})"),
         (baseline_ms == 0, lambda i: "no baseline before the stimulus, the sweep's end is taken"),
-        (~silent & (rise.r2 < _LEAST_R2), lambda i: f"slope fits poorly (R² {rise.r2[i]:.2f})"),
-        (~silent & (rise.points < _LEAST_POINTS), lambda i: f"only {rise.points[i]:.0f} points on the slope"),
-        (~silent & unlike, lambda i: "slope and maximum slope disagree"),
-        (~silent & rise.edge, lambda i: "steepest at the edge of the window"),
-        (~silent & rise.spike_on_rise, lambda i: "population spike on the rise"),
+        (clear & (rise.r2 < _LEAST_R2), lambda i: f"slope fits poorly (R² {rise.r2[i]:.2f})"),
+        (clear & (rise.points < _LEAST_POINTS), lambda i: f"only {rise.points[i]:.0f} points on the slope"),
+        (clear & unlike, lambda i: "slope and maximum slope disagree"),
+        (clear & rise.edge, lambda i: "steepest at the edge of the window"),
+        (clear & rise.spike_on_rise, lambda i: "population spike on the rise"),
         (saturated, lambda i: "saturated"),
         (late, lambda i: "unusual latency"),
         (loud, lambda i: "noisy baseline"),

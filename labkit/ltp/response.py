@@ -21,7 +21,7 @@ from labkit.ltp.pulses import Pulses, averaged, cut, measured_pulses
 from labkit.ltp.quality import clipped, flags
 from labkit.ltp.recording import Recording
 from labkit.ltp.rise import measure_rise, smoothed_maximum
-from labkit.ltp.window import (
+from labkit.ltp.template import (
     AFTER_MS,
     BASELINE_MS,
     BEFORE_MS,
@@ -29,16 +29,13 @@ from labkit.ltp.window import (
     LOWPASS_HZ,
     RESPONSE_MS,
     ROWS_FOR_MEAN,
-    MeanTrace,
     Template,
     filled,
     fit_template,
-    mean_responses,
-    mean_trace,
     noise_level,
-    propose_window,
     zeroed,
 )
+from labkit.ltp.window import MeanTrace, mean_responses, mean_trace, propose_window
 
 __all__ = ["MeanTrace", "mean_responses", "mean_trace", "measure", "measure_marks", "propose_window"]
 
@@ -105,9 +102,10 @@ def measure(
     baseline_ms
         Start and end of the baseline. The second pulse of a pair uses -2 to -0.3 ms.
     lowpass_hz
-        Corner of the zero-phase filter of the copy that landmarks are found on; 6 dB down there.
+        Corner of the zero-phase filter (6 dB down there) for landmarks and the slope between percentages. At
+        1 kHz a rise of 0.6 ms from 20 to 80 % reads 3 to 5 % less, one of 0.9 ms or more nothing less.
     remove_tail
-        Fit the tail of the artefact and take it out.
+        Fit the tail of the artefact and take it out, if it changes the slope by more than 0.1 %.
     polarity
         -1 or 1 when the direction of the fEPSP is known; by default it is read off the mean response.
     line_ms

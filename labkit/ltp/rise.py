@@ -39,7 +39,7 @@ from labkit.ltp.landmarks import (
     running_mean,
     top_weights,
 )
-from labkit.ltp.window import RESPONSE_MS, Template
+from labkit.ltp.template import RESPONSE_MS, Template
 
 __all__ = ["Rise", "measure_rise", "smoothed_maximum"]
 
@@ -52,8 +52,8 @@ Bools = NDArray[np.bool_]
 _SNR_TO_LOCATE = 400.0
 _NEIGHBOURS = 12
 _ALIKE_PART = 0.1
-# The line that finds the steepest point is as long as most of the rise: a shorter one finds noise, a longer one
-# reaches into a population spike.
+# The line that finds the steepest point is as long as most of the rise: a shorter one finds noise, a longer
+# one reaches into a population spike.
 _LINE_TO_LOCATE_MS = (0.75, 1.2)
 # A climb back after the peak is a population spike above this many times the noise and this part of the peak.
 _SPIKE_NOISE, _SPIKE_PART = 6.0, 0.03

@@ -48,10 +48,11 @@ class Denominator(Protocol):
 class KenwardRoger:
     """The covariance of beta corrected for theta being estimated, and F scaled to match an F distribution.
 
-    ``Phi_A = Phi + 2 Phi sum_ij W_ij (Q_ij - P_i Phi P_j) Phi`` with ``P_i = dA/dtheta_i``, ``Q_ij = X' V⁻¹ G_i V⁻¹
-    G_j V⁻¹ X`` (here half the second derivative of A), ``G_i = dV/dtheta_i``, and W from the expected information.
-    A variance estimated as 0 counts as any other, so that units stay units. For balanced data the test is that of
-    unit means. Kenward MG, Roger JH (1997) Biometrics 53:983; Halekoh U, Højsgaard S (2014) J Stat Softw 59(9).
+    ``Phi_A = Phi + 2 Phi sum_ij W_ij (Q_ij - P_i Phi P_j) Phi`` with ``P_i = dA/dtheta_i``, ``Q_ij = X' V⁻¹
+    G_i V⁻¹ G_j V⁻¹ X`` (here half the second derivative of A), ``G_i = dV/dtheta_i``, and W from the
+    expected information. A variance estimated as 0 counts as any other, so that units stay units. For
+    balanced data the test is that of unit means. Kenward MG, Roger JH (1997) Biometrics 53:983; Halekoh U,
+    Højsgaard S (2014) J Stat Softw 59(9).
     """
 
     def __init__(self, fit: Fit) -> None:
@@ -100,9 +101,10 @@ class KenwardRoger:
 class Satterthwaite:
     """Degrees of freedom that match the variance of each contrast, W from the observed information.
 
-    For several contrasts the test is split into independent ones; which of these depends on how the contrasts are
-    written, so that df2 is good to two or three digits. Meaningless when a variance is estimated as 0: nothing then
-    holds the degrees of freedom at the number of units. Fai AHT, Cornelius PL (1996) J Stat Comput Simul 54:363.
+    For several contrasts the test is split into independent ones; which of these depends on how the
+    contrasts are written, so that df2 is good to two or three digits. Meaningless when a variance is
+    estimated as 0: nothing then holds the degrees of freedom at the number of units. Fai AHT, Cornelius PL
+    (1996) J Stat Comput Simul 54:363.
     """
 
     def __init__(self, fit: Fit) -> None:

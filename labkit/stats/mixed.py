@@ -1,7 +1,7 @@
 """The same question asked of every value at once: a linear mixed model with random intercepts.
 
-A companion to the comparison of unit means, never in its place. With as many sub-units in each unit the two are
-one test; when numbers differ, the model weighs a unit with many sub-units more.
+A companion to the comparison of unit means, never in its place. With as many sub-units in each unit the two
+are one test; when numbers differ, the model weighs a unit with many sub-units more.
 
 Notation: k groups; p = k group means beta; theta the variance components, as in `labkit.stats.reml`.
 """
@@ -10,23 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from labkit.errors import DataError
-from labkit.stats import reml, units, validate, words
-from labkit.stats.denominator import Denominator, KenwardRoger, Satterthwaite
-from labkit.stats.integrals import many_to_one_exceeds
+from labkit.stats import estimates, reml, units, validate, words
+from labkit.stats.denominator import KenwardRoger, Satterthwaite
 from labkit.stats.oneway import Outcome
-from labkit.stats.posthoc import adjust
 
 __all__ = ["MixedModel", "mixed_model"]
-
-Array = NDArray[np.float64]
 
 METHODS = ("kenward-roger", "satterthwaite")
 
@@ -55,7 +49,7 @@ class MixedModel:
         Each group against the control: ``contrast, group, reference, difference, ci_low, ci_high, se,
         statistic, df, p, p_adjusted``.
     adjustment
-        How P and intervals of `posthoc` are adjusted: "multivariate t" or "Holm".
+        How P and intervals of `posthoc` are adjusted: "multivariate t", "Holm", or "none" for one contrast.
     variance
         Indexed by column of `random` and "residual": ``variance, sd, icc``, the last the part of the variance
         that lies there.
@@ -106,11 +100,11 @@ def mixed_model(
 ) -> MixedModel:
     """Compare a value between groups by a linear mixed model with nested random intercepts.
 
-    ``value = mean of the group + intercept of the animal + intercept of the neuron + ... + residual``, fitted by
-    restricted maximum likelihood. Kenward and Roger's method takes into account that the variances are estimated
-    from few units and keeps its level with them; Wald tests, as most programs print, do not. Sub-units within a
-    unit may differ in number. With numbers all the same, and no variance estimated as 0, the F test is that of unit
-    means to the last digit.
+    ``value = mean of the group + intercept of the animal + intercept of the neuron + ... + residual``,
+    fitted by restricted maximum likelihood. Kenward and Roger's method takes into account that the
+    variances are estimated from few units and keeps its level with them; Wald tests, as most programs
+    print, do not. Sub-units within a unit may differ in number. With numbers all the same, and no variance
+    estimated as 0, the F test is that of unit means to the last digit.
 
     Parameters
     ----------
@@ -119,15 +113,15 @@ def mixed_model(
     value, group
         Columns of the number compared and of the group; groups stand in order as in `compare`.
     random
-        Columns with a random intercept from the outermost, such as ``("animal", "neuron")``. Names of inner levels
-        are read within the outer ones. A level with one row in each is the residual, and one that parts the rows no
-        further than the level around it is that level: both are left out, and said. Groups may also lie within a
-        level: with ``random="membrane"`` lanes are compared within their membrane.
+        Columns with a random intercept from the outermost, such as ``("animal", "neuron")``. Names of inner
+        levels are read within the outer ones. A level with one row in each is the residual and is left out,
+        as is, with a warning, one that parts the rows no further than the level around it. Groups may also
+        lie within a level: with ``random="membrane"`` lanes are compared within their membrane.
     control
         Name of the control; the first group if not given and the order of groups means something.
     method
-        "kenward-roger", or "satterthwaite", which is refused when a variance is estimated as 0: its degrees of
-        freedom would then be those of the rows.
+        "kenward-roger", or "satterthwaite", which is refused when a variance is estimated as 0: its degrees
+        of freedom would then be those of the rows.
     alpha
         Intervals are at ``1 - alpha``; those of contrasts hold together.
     order, excluded
@@ -136,15 +130,14 @@ def mixed_model(
     Returns
     -------
     MixedModel
-        Contrasts against the control are adjusted by the multivariate t where the correlations of the contrasts are
-        products (always when each unit is in one group), each on its own degrees of freedom; otherwise by Holm's
-        method with intervals by Bonferroni's.
+        Contrasts are adjusted as `labkit.stats.estimates.versus` says: by Dunnett's integral (the
+        multivariate t) whenever each unit is in one group.
 
     Raises
     ------
     DataError
-        As `compare`; also when no level has several rows, when nothing varies within the innermost level, when there
-        are no more units than groups, and when the fit is not found.
+        As `compare`; also when no level has several rows, when nothing varies within the innermost level,
+        when there are no more units than groups, and when the fit is not found.
 
     Examples
     --------
@@ -155,7 +148,7 @@ def mixed_model(
     ... })
     >>> model = mixed_model(slices, "ltp", group="group", order=["vehicle", "drug"])
     >>> print(words.outcome(model.omnibus))
-    F(1, 4.1) = 32.2, P = 0.00451
+    F(1, 3.9) = 35.7, P = 0.0041
     >>> model.variance["icc"].round(2).to_dict()
     {'animal': 0.72, 'residual': 0.28}
     """
@@ -193,13 +186,18 @@ def mixed_model(
     warnings += [_singular(level) for level in zero]
     tests = KenwardRoger(fit) if method == "kenward-roger" else Satterthwaite(fit)
     outcome = tests.test(np.diff(np.eye(len(names)), axis=0))
+    # Balanced data have whole numbers, short of rounding.
+    df = (
+        outcome.df1,
+        round(outcome.df2, 9) if abs(outcome.df2 - np.round(outcome.df2)) < 1e-7 else outcome.df2,
+    )
     if not np.isfinite(outcome.df2):
         warnings.append("Too few units for degrees of freedom: the mixed model gives no P.")
-    contrasts, adjustment = _versus(names, control, fit.beta, tests, alpha)
+    contrasts, adjustment = estimates.versus(names, fit.beta, tests, control=control, alpha=alpha)
     if adjustment == "Holm":
         warnings.append(
-            "Contrasts are correlated in a way that Dunnett's integral does not hold for, so P are adjusted by "
-            "Holm's method and intervals by Bonferroni's."
+            "Contrasts are correlated in a way that Dunnett's integral does not hold for, so P are adjusted "
+            "by Holm's method and intervals by Bonferroni's."
         )
     variance = pd.DataFrame({"variance": fit.theta}, index=pd.Index([*used, "residual"], name="level"))
     variance["sd"] = np.sqrt(variance["variance"])
@@ -213,10 +211,8 @@ def mixed_model(
         alpha=float(alpha),
         n_rows=rows.n_rows,
         n_levels=dict(zip(used, rows.n_groups, strict=True)),
-        omnibus=Outcome(
-            "linear mixed model", "F", outcome.statistic, (outcome.df1, outcome.df2), outcome.p, rows.n_groups[0]
-        ),
-        groups=_means(names, fit.beta, tests, alpha),
+        omnibus=Outcome("linear mixed model", "F", outcome.statistic, df, outcome.p, rows.n_groups[0]),
+        groups=estimates.means(names, fit.beta, tests, alpha=alpha),
         posthoc=contrasts,
         adjustment=adjustment,
         variance=variance,
@@ -309,7 +305,9 @@ def _levels(
     return codes, used, said
 
 
-def _refuse_few(outermost: NDArray[np.intp], member: NDArray[np.intp], level: str, names: Sequence[str]) -> None:
+def _refuse_few(
+    outermost: NDArray[np.intp], member: NDArray[np.intp], level: str, names: Sequence[str]
+) -> None:
     pairs = np.unique(np.column_stack([outermost, member]), axis=0)
     count = np.unique(outermost).size
     if len(pairs) == count and count <= len(names):
@@ -342,93 +340,6 @@ def _fitted(rows: reml.Nest, used: Sequence[str]) -> reml.Fit:
 
 def _singular(level: str) -> str:
     return (
-        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when they are "
-        f"few or nearly alike; it does not show that their values are independent."
+        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when they "
+        "are few or nearly alike; it does not show that their values are independent."
     )
-
-
-def _means(names: Sequence[str], beta: Array, tests: Denominator, alpha: float) -> pd.DataFrame:
-    se = np.sqrt(np.diag(tests.covariance))
-    df = np.array([tests.df(row) for row in np.eye(len(names))])
-    half = stats.t.isf(alpha / 2, df) * se
-    columns = {"mean": beta, "se": se, "df": df, "ci_low": beta - half, "ci_high": beta + half}
-    return pd.DataFrame(columns, index=pd.Index(names, name="group"))
-
-
-def _versus(
-    names: Sequence[str], control: str, beta: Array, tests: Denominator, alpha: float
-) -> tuple[pd.DataFrame, str]:
-    """Contrasts against the control, and how they are adjusted for their number."""
-    others = [name for name in names if name != control]
-    eye = pd.DataFrame(np.eye(len(names)), index=names)
-    contrasts = eye.loc[others].to_numpy() - eye.loc[control].to_numpy()
-    covariance = contrasts @ tests.covariance @ contrasts.T
-    se = np.sqrt(np.diag(covariance))
-    difference = contrasts @ beta
-    df = np.array([tests.df(row) for row in contrasts])
-    t = difference / se
-    p = 2 * stats.t.sf(np.abs(t), df)
-    lam = _product(covariance / np.outer(se, se))
-    known = np.isfinite(df)
-    adjusted, critical = np.full(df.size, np.nan), np.full(df.size, np.nan)
-    if lam is None:
-        adjusted[known] = adjust(p[known], method="holm")
-        critical[known] = stats.t.isf(alpha / 2 / df.size, df[known])
-    else:
-        adjusted[known] = [many_to_one_exceeds(abs(t[i]), lam, df[i]) for i in np.flatnonzero(known)]
-        critical[known] = _critical(alpha, lam, df[known])
-    table = pd.DataFrame(
-        {
-            "contrast": [f"{name} − {control}" for name in others],
-            "group": others,
-            "reference": control,
-            "difference": difference,
-            "ci_low": difference - critical * se,
-            "ci_high": difference + critical * se,
-            "se": se,
-            "statistic": t,
-            "df": df,
-            "p": p,
-            "p_adjusted": adjusted,
-        }
-    )
-    return table, "Holm" if lam is None else "multivariate t"
-
-
-def _critical(alpha: float, lam: Array, df: Array) -> Array:
-    """As `critical_many_to_one`, for several df that lie close: each is found from the one before."""
-    found: dict[float, float] = {}
-    # In logs the exceedance rises with the tail of a single t almost as a line of slope 1.
-    at, slope = np.log(alpha / lam.size), 1.0
-    for nu in df:
-        if nu in found:
-            continue
-        found[nu], before = np.nan, None
-        for _ in range(20):
-            t = float(stats.t.isf(np.exp(at) / 2, nu))
-            over = np.log(many_to_one_exceeds(t, lam, nu) / alpha)
-            if abs(over) < 1e-10:
-                found[nu] = t
-                break
-            if before is not None and at != before[0]:
-                slope = (over - before[1]) / (at - before[0])
-            before = (at, over)
-            at -= over / slope
-    return np.array([found[nu] for nu in df])
-
-
-def _product(correlation: Array) -> Array | None:
-    """lam with ``correlation_ij = lam_i lam_j``, as Dunnett's integral needs; None when there is none."""
-    size = correlation.shape[0]
-    if size == 1:
-        return np.array([0.5**0.5])
-    pairs = list(combinations(range(size), 2))
-    rho = np.array([correlation[pair] for pair in pairs])
-    if rho.min() <= 0:
-        return None
-    which = np.zeros((len(pairs), size))
-    for row, pair in zip(which, pairs, strict=True):
-        row[list(pair)] = 1
-    lam = np.exp(np.linalg.lstsq(which, np.log(rho), rcond=None)[0])
-    near = np.abs(which @ np.log(lam) - np.log(rho)).max() < 1e-8
-    return lam if near and lam.max() < 1 - 1e-12 else None

@@ -1,4 +1,4 @@
-"""Restricted maximum likelihood for random intercepts that are nested, exactly and in time linear in the rows.
+"""Restricted maximum likelihood with nested random intercepts, exactly and in time linear in the rows.
 
 Notation: N rows, p fixed effects X, L levels of nested groups of rows from the outermost (animals, neurons in
 animals), q = L + 1 variance components theta, the last that of the residuals. V = sum of theta_j Z_j Z_j' +
@@ -6,18 +6,19 @@ theta_q I; A = X' V⁻¹ X; Phi = A⁻¹.
 
 The inverse of V is never formed. A group of rows enters through its mean alone, which has variance
 ``d = theta_j + v``, v being what its inner levels leave; weighted by 1 / d the means of groups make the mean
-of the group around them, with ``v = 1 / sum(1 / d)``. Every row so adds one positive square to [X y]' V⁻¹ [X y],
-nothing cancels, and rows of one innermost group count by their number, mean and cross-products only.
+of the group around them, with ``v = 1 / sum(1 / d)``. So [X y]' V⁻¹ [X y] is a sum of squares of which none
+cancels, and rows of one innermost group count by their number, mean and cross-products only.
 
-All derivatives come from the same recursion, carried out on numbers with two derivatives (`Jet`). V is linear in
-theta, so the second derivatives of log|V| and of A are the traces and the matrices that Kenward and Roger need.
+All derivatives come from the same recursion, carried out on numbers with two derivatives (`Jet`). V is
+linear in theta, so the second derivatives of log|V| and of A are the traces and the matrices that Kenward
+and Roger need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ __all__ = ["Fit", "Nest", "fit", "nest", "solved"]
 
 Array = NDArray[np.float64]
 
-# A fit this far from the optimum, in standard errors of the variance components, is found; rounding leaves 1e-8.
+# A fit no further from the optimum, in standard errors of theta, is found; rounding leaves 1e-8.
 _NEAR = 1e-5
 
 
@@ -43,8 +44,8 @@ class Nest:
     means : (p + 1, G) means of [X y] in each
     within : (p + 1, p + 1) cross-products of the deviations of rows from those means
     starts, parents
-        For each level but the outermost, from the outermost on: the first group within each group of the level
-        around it, and the index of the group around each.
+        For each level but the outermost, from the outermost on: the first group within each group of the
+        level around it, and the index of the group around each.
     n_groups
         Groups at each level, from the outermost.
     varies : (p + 1,) whether a column varies within the outermost groups
@@ -80,8 +81,8 @@ def nest(y: Array, x: Array, levels: Sequence[NDArray[np.intp]]) -> Nest:
     y, x
         (N,) values and (N, p) fixed effects, of full rank.
     levels
-        For each level from the outermost, the (N,) number of the group of each row within its outer group; the
-        same number in another outer group is another group.
+        For each level from the outermost, the (N,) number of the group of each row within its outer group;
+        the same number in another outer group is another group.
     """
     order = np.lexsort((y, *x.T, *levels[::-1]))
     y, x, levels = y[order], x[order], [level[order] for level in levels]
@@ -100,7 +101,7 @@ def nest(y: Array, x: Array, levels: Sequence[NDArray[np.intp]]) -> Nest:
     deviations = z - np.repeat(means, sizes.astype(int), axis=1)
     outer = np.diff(np.r_[firsts[0], y.size])
     spread = np.abs(z - np.repeat(z[:, firsts[0]], outer, axis=1)).max(axis=1)
-    pairs = list(zip(firsts[:-1], firsts[1:], strict=True))
+    pairs = list(pairwise(firsts))
     return Nest(
         n_rows=y.size,
         sizes=sizes,
@@ -148,14 +149,14 @@ class Jet:
         """1 / self."""
         value = 1 / self.value
         square = self.first[:, None] * self.first[None]
-        return Jet(
-            value, -self.first * value**2, 2 * square * value**3 - self.second * value**2
-        )
+        return Jet(value, -self.first * value**2, 2 * square * value**3 - self.second * value**2)
 
     def log(self) -> Jet:
         """Natural logarithm."""
         relative = self.first / self.value
-        return Jet(np.log(self.value), relative, self.second / self.value - relative[:, None] * relative[None])
+        return Jet(
+            np.log(self.value), relative, self.second / self.value - relative[:, None] * relative[None]
+        )
 
     def sums(self, starts: NDArray[np.intp]) -> Jet:
         """Sums over the groups that begin at `starts`."""
@@ -246,8 +247,8 @@ class Fit:
     phi : (p, p) their covariance when theta is taken as known
     a_first, a_second : (q, p, p), (q, q, p, p) derivatives of ``A = X' V⁻¹ X`` by theta
     gradient, observed, expected
-        (q,), (q, q), (q, q): of minus twice the log likelihood, the gradient, the second derivatives, and their
-        expectation.
+        (q,), (q, q), (q, q): of minus twice the log likelihood, the gradient, the second derivatives, and
+        their expectation.
     criterion
         Minus twice the log restricted likelihood.
     score
@@ -306,10 +307,10 @@ def _value(rows: Nest, log_det: Jet, m: Jet) -> float:
 def fit(rows: Nest) -> Fit:
     """The restricted maximum likelihood fit.
 
-    One search from one start can stop at a lower maximum, or short of any. So the likelihood is laid out over a
-    grid of variance ratios, from 0 to where residuals hardly count; the search starts from each of its lowest
-    hollows (Newton's steps, kept at 0 or above), and the best end is kept. `Fit.found` says whether the score is 0
-    there.
+    One search from one start can stop at a lower maximum, or short of any. So the likelihood is laid out
+    over a grid of variance ratios, from 0 to where residuals hardly count; the search starts from each of
+    its lowest hollows (Newton's steps, kept at 0 or above), and the best end is kept. `Fit.found` says
+    whether the score is 0 there.
     """
     ends = [_descend(rows, start) for start in _starts(rows)]
     best = min(ends, key=lambda end: end.criterion)

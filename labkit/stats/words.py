@@ -200,8 +200,8 @@ def methods(c: Comparison) -> str:
         )
     if c.mixed is not None:
         said.append(
-            f"As a sensitivity analysis all values were compared by a {_mixed_model(c.mixed)}, with contrasts against "
-            f"{c.control} {_ADJUSTED[c.mixed.adjustment]}."
+            f"As a sensitivity analysis all values were compared by a {_mixed_model(c.mixed)}, with "
+            f"contrasts against {c.control}{_ADJUSTED[c.mixed.adjustment]}."
         )
     if len(c.trend):
         said.append(
@@ -227,16 +227,19 @@ def methods(c: Comparison) -> str:
 def mixed(m: MixedModel) -> str:
     """The result of a mixed model in sentences.
 
-    >>> import pandas as pd
     >>> from labkit.stats.mixed import mixed_model
     >>> slices = pd.DataFrame({"animal": list("aabbccdd"), "group": ["vehicle"] * 4 + ["drug"] * 4})
     >>> slices["ltp"] = [120.0, 124, 130, 131, 150, 144, 141, 138]
-    >>> print(mixed(mixed_model(slices, "ltp", group="group", order=["vehicle", "drug"])))
+    >>> said = mixed(mixed_model(slices, "ltp", group="group", order=["vehicle", "drug"]))
+    >>> print(said.replace("; ", ";\\n").replace(": ", ":\\n"))
+    ltp by group:
+    linear mixed model with random intercepts of animals (REML, Kenward-Roger df), F(1, 2) = 9.00, P = 0.0955;
+    n = 8 values and 4 animals;
+    78% between animals of the variance that groups leave. Against vehicle:
+    drug − vehicle +17.00 (95% CI [−7.39, 41.39]), P = 0.0955.
     """
     n = join([f"{m.n_rows} values", *(f"{n} {plural(level)}" for level, n in m.n_levels.items())])
-    parts = join(
-        f"{100 * m.variance.loc[level, 'icc']:.0f}% between {plural(level)}" for level in m.random
-    )
+    parts = join(f"{100 * m.variance.loc[level, 'icc']:.0f}% between {plural(level)}" for level in m.random)
     sentences = [
         f"{_label(m.value)} by {m.group}: {_mixed_model(m)}, {outcome(m.omnibus, alpha=m.alpha)}; n = {n}; "
         f"{parts} of the variance that groups leave."
@@ -249,11 +252,15 @@ def mixed(m: MixedModel) -> str:
         size = number(row["difference"], like=spread, sign=True)
         p = p_value(row["p_adjusted"], alpha=m.alpha)
         contrasts.append(f"{row['contrast']} {size} ({'' if contrasts else percent}{ci}), {p}")
-    sentences.append(f"Against {m.control}, {_ADJUSTED[m.adjustment]}: {'; '.join(contrasts)}.")
+    sentences.append(f"Against {m.control}{_ADJUSTED[m.adjustment]}: {'; '.join(contrasts)}.")
     return " ".join([*sentences, *m.warnings])
 
 
-_ADJUSTED = {"multivariate t": "adjusted by the multivariate t", "Holm": "adjusted by Holm's method"}
+_ADJUSTED = {
+    "multivariate t": ", adjusted by the multivariate t",
+    "Holm": ", adjusted by Holm's method",
+    "none": "",
+}
 _DENOMINATOR = {"kenward-roger": "Kenward-Roger", "satterthwaite": "Satterthwaite"}
 
 
