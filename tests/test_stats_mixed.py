@@ -464,7 +464,7 @@ def test_rows_left_out_are_accounted_for():
         (spines(most=1, neurons=1), {}, "each animal has a single value; .* needs no mixed model"),
         (spines((1, 1, 1)), {}, "every group has a single animal"),
         (spines().assign(length=1.0), {}, "within each neuron all values are the same"),
-        (spines().assign(length=lambda t: t["group"].cat.codes), {"random": "animal"}, "within each animal all"),
+        (spines().assign(length=lambda t: t["group"].cat.codes), {"random": "animal"}, "within each animal"),
         (spines(), {"random": "mouse"}, "no column 'mouse'"),
         (spines(), {"control": "saline"}, "control 'saline' has no values"),
         (spines(), {"method": "wald"}, "method is 'wald'; expected one of 'kenward-roger'"),

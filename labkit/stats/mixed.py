@@ -340,6 +340,6 @@ def _fitted(rows: reml.Nest, used: Sequence[str]) -> reml.Fit:
 
 def _singular(level: str) -> str:
     return (
-        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when they "
-        "are few or nearly alike; it does not show that their values are independent."
+        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when "
+        "they are few or nearly alike; it does not show that their values are independent."
     )
