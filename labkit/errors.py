@@ -1,7 +1,7 @@
 """The one family of errors that a user can mend.
 
-Every message is one sentence: where, what was found, what was expected, what to do. The command line prints it without
-a traceback; anything that is not a `LabkitError` is a bug of labkit's own.
+Every message is one sentence: where, what was found, what was expected, what to do. The command line
+prints it without a traceback; anything that is not a `LabkitError` is a bug of labkit's own.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ class LabkitError(Exception):
 
     Examples
     --------
-    >>> print(LabkitError("the unit is 'pA'", expected="a voltage", todo="set unit to mV", where="recordings.csv, row 4"))
+    >>> where = place("recordings.csv", 4)
+    >>> print(LabkitError("the unit is 'pA'", expected="a voltage", todo="set unit to mV", where=where))
     recordings.csv, row 4: the unit is 'pA'; expected a voltage; set unit to mV.
     """
 
     def __init__(self, found: str, *, expected: str = "", todo: str = "", where: str | Path = "") -> None:
         self.found, self.expected, self.todo, self.where = found, expected, todo, str(where)
         clauses = [found, expected and f"expected {expected}", todo]
-        super().__init__((f"{where}: " if where else "") + "; ".join(c for c in clauses if c).rstrip(".") + ".")
+        super().__init__(
+            (f"{where}: " if where else "") + "; ".join(c for c in clauses if c).rstrip(".") + "."
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors come back from worker processes whole, not only as their text.

@@ -1,8 +1,9 @@
 """What a person chose, beside the raw file it was chosen on.
 
-A pick is a window, a region, a time or an exclusion. Picks of `rec01.abf` live in `rec01.abf.picks.json` next to it: a small
-JSON file that travels with the data, merges in git, names who picked what and when, whether blind, and keeps every pick
-that was replaced. The file carries the sha256 of the bytes that were looked at, so a pick is never applied to other data.
+A pick is a window, a region, a time or an exclusion. Picks of `rec01.abf` live in `rec01.abf.picks.json` next
+to it: a small JSON file that travels with the data, merges in git, names who picked what and when, whether
+blind, and keeps every pick that was replaced. It carries the sha256 of the bytes that were looked at, so that
+a pick is never applied to other data.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ Files = Path | str | Sequence[Path | str]
 class Pick(BaseModel):
     """One choice: its value with unit, and its provenance.
 
-    `origin` is *proposed* (the kit's own, looked at by nobody), *confirmed* (a person accepted the proposal) or *changed*
-    (a person moved it). `at` is UTC in ISO format; `blind` says whether the treatment was hidden when it was made.
+    `origin` is *proposed* (the kit's own, looked at by nobody), *confirmed* (a person accepted the proposal)
+    or *changed* (a person moved it). `at` is UTC in ISO format; `blind` says whether it was made blind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,7 +106,13 @@ def load(files: Files) -> Sidecar | None:
 
 
 def get(
-    files: Files, name: str, *, proposal: Any = None, kind: str = "", unit: str = "", strict: bool | None = None
+    files: Files,
+    name: str,
+    *,
+    proposal: Any = None,
+    kind: str = "",
+    unit: str = "",
+    strict: bool | None = None,
 ) -> Pick:
     """The stored pick, else the proposal, marked as nobody's.
 
@@ -200,16 +207,20 @@ def _paths(files: Files) -> list[Path]:
 
 
 def _changed(files: Files, sidecar: Sidecar) -> list[str]:
-    """Names of the files whose bytes are not the ones that were picked on, missing and added files among them."""
+    """Names of files whose bytes are not the ones that were picked on, missing and added files among them."""
     now = _hashes(files)
-    return sorted(name for name in now.keys() | sidecar.source.keys() if now.get(name) != sidecar.source.get(name))
+    return sorted(
+        name for name in now.keys() | sidecar.source.keys() if now.get(name) != sidecar.source.get(name)
+    )
 
 
 def _hashes(files: Files) -> dict[str, str]:
     try:
         return {path.name: _files.sha256(path) for path in _paths(files)}
     except OSError as error:
-        raise PickError(f"the raw file cannot be read ({error.strerror})", where=error.filename or "") from error
+        raise PickError(
+            f"the raw file cannot be read ({error.strerror})", where=error.filename or ""
+        ) from error
 
 
 def _current(files: Files, now: str) -> tuple[dict[str, Pick], list[Replaced]]:

@@ -1,7 +1,7 @@
 """Run the project's notebooks on the demo study and keep their outputs in them: ``python -m labkit.refresh``.
 
-What is kept is the same at every run, so that a change in a notebook is a change of its story: no widget (its picture
-stays), no times, no injected cell.
+What is kept is the same at every run, so that a change in a notebook is a change of its story: no widget (its
+picture stays), no times, no injected cell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["refresh"]
 
 
 def refresh(folder: Path, study: Path) -> None:
-    """Run the notebooks of a folder in order on a study, with confirmed picks only, and write them back whole."""
+    """Run the notebooks of a folder in order on a study, with confirmed picks only, and write them back."""
     import nbformat
 
     from labkit.execute import execute_all

@@ -59,7 +59,8 @@ def write(
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> file = write(Path(folder) / "ltp.csv", pd.DataFrame({"animal": ["a1"], "potentiation_percent": [150.5]}))
+    >>> table = pd.DataFrame({"animal": ["a1"], "potentiation_percent": [150.5]})
+    >>> file = write(Path(folder) / "ltp.csv", table)
     >>> read(file)["potentiation_percent"].tolist()
     [150.5]
     """
@@ -72,7 +73,9 @@ def write(
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "rows": len(table),
         "columns": {
-            name: {"unit": COLUMNS[name].unit, "meaning": COLUMNS[name].meaning} for name in table if name in COLUMNS
+            name: {"unit": COLUMNS[name].unit, "meaning": COLUMNS[name].meaning}
+            for name in table
+            if name in COLUMNS
         },
         "inputs": {file.name: _files.sha256(file) for file in paths},
         "picks": [pick.model_dump(mode="json") for pick in picks],
@@ -81,7 +84,9 @@ def write(
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _files.write_text_whole(_beside(path), json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n")
+        _files.write_text_whole(
+            _beside(path), json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n"
+        )
         _files.write_text_whole(path, text)
     except OSError as error:
         if not path.exists():  # a provenance alone would be half a result
@@ -97,8 +102,8 @@ def write(
 def read(path: Path | str, *, made_by: str = "its notebook") -> pd.DataFrame:
     """Read a result table, checked against its provenance.
 
-    Identifiers (animal, slice, recording, code, pathway) come back as text. `made_by` names the notebook to run when the
-    table is missing.
+    Identifiers (animal, slice, recording, code, pathway) come back as text. `made_by` names the notebook to
+    run when the table is missing.
 
     Raises
     ------
@@ -111,7 +116,9 @@ def read(path: Path | str, *, made_by: str = "its notebook") -> pd.DataFrame:
     except FileNotFoundError as error:
         raise ResultError("the table is not there yet", where=path, todo=f"run {made_by} first") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ResultError(f"the table cannot be read ({error})", where=path, todo=f"run {made_by} again") from error
+        raise ResultError(
+            f"the table cannot be read ({error})", where=path, todo=f"run {made_by} again"
+        ) from error
     if provenance(path, made_by=made_by).get("sha256") != hashlib.sha256(text.encode()).hexdigest():
         raise ResultError(
             "the table was changed after it was written",
@@ -133,7 +140,9 @@ def provenance(path: Path | str, *, made_by: str = "its notebook") -> dict[str, 
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ResultError("the table's provenance is missing or damaged", where=path, todo=f"run {made_by} again") from error
+        raise ResultError(
+            "the table's provenance is missing or damaged", where=path, todo=f"run {made_by} again"
+        ) from error
     if not isinstance(record, dict):
         raise ResultError("the table's provenance is damaged", where=path, todo=f"run {made_by} again")
     return record

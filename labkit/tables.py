@@ -15,7 +15,7 @@ from labkit.columns import COLUMNS, axis_label
 from labkit.errors import DataError
 
 if TYPE_CHECKING:
-    from labkit.stats import Comparison
+    from labkit.stats import Comparison, MixedModel
 
 __all__ = [
     "assumptions",
@@ -118,14 +118,21 @@ def contrasts(
 
 
 def omnibus(
-    comparisons: Mapping[str, Comparison | DataError], *, labels: Mapping[str, str] | None = None
+    comparisons: Mapping[str, Comparison | MixedModel | DataError | None],
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """The test of any difference, one row for each comparison, and the P of each group against the control.
 
-    A comparison that could not be made gives a row that says why.
+    A comparison or mixed model that could not be made gives a row that says so.
     """
     labels, rows = labels or {}, {}
     for name, comparison in comparisons.items():
+        if comparison is None:
+            rows[name] = {
+                "Test": "not made: nothing is nested within the unit, or the model could not be fitted"
+            }
+            continue
         if isinstance(comparison, DataError):
             rows[name] = {"Test": f"not made: {comparison}"}
             continue
@@ -140,7 +147,7 @@ def omnibus(
                 f"P, {labels.get(row['group'], row['group'])}": _p(row["p_adjusted"])
                 for row in against.to_dict("records")
             },
-            "n": str(comparison.groups["n"].sum()),
+            "n": str(outcome.n),
         }
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 

@@ -1,4 +1,4 @@
-"""What a user gets wrong, end to end: one clear sentence on standard error, exit status 1, nothing half-written."""
+"""What a user gets wrong, end to end: one clear sentence, exit status 1, nothing half-written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def write(path, *, n_sweeps=8, day=1, writer=write_abf2, **options):
     sweeps = field.response(TIME_MS, rng=rng, slope_mV_per_ms=np.full(n_sweeps, 0.5))
     options = {"epochs": stimulus(N_POINTS, STIMULUS), "tags": [(100.0, "HFS")]} | options
     start_s = 30.0 * np.arange(n_sweeps)
-    return writer(path, sweeps, rate_hz=RATE_HZ, start_s=start_s, recorded_at=datetime(2026, 1, day), **options)
+    return writer(
+        path, sweeps, rate_hz=RATE_HZ, start_s=start_s, recorded_at=datetime(2026, 1, day), **options
+    )
 
 
 @pytest.fixture
@@ -54,23 +56,32 @@ def cut(path, part):
     path.write_bytes(data[: int(len(data) * part)])
 
 
+NOT_ABF = "a0.abf: the file is not an ABF file"
 BAD = {
-    "not an ABF": (lambda s: (s / "ltp/a0.abf").write_text("time,mV\n1,2\n"), "a0.abf: the file is not an ABF file"),
+    "not an ABF": (lambda s: (s / "ltp/a0.abf").write_text("time,mV\n1,2\n"), NOT_ABF),
     "empty": (lambda s: (s / "ltp/a0.abf").write_bytes(b""), "a0.abf: the file is empty"),
     "truncated header, ABF1": (lambda s: cut(s / "ltp/a0.abf", 0.1), "a0.abf: the file is truncated"),
     "truncated header, ABF2": (lambda s: cut(s / "ltp/a1.abf", 0.1), "a1.abf: the file is truncated"),
     "truncated data, ABF1": (lambda s: cut(s / "ltp/a0.abf", 0.6), "a0.abf: the file is truncated"),
     "truncated data, ABF2": (lambda s: cut(s / "ltp/a1.abf", 0.6), "a1.abf: the file is truncated"),
     "wrong channel": (
-        lambda s: replaced(s / "recordings.csv", "slice\nltp/a0.abf,a0,1", "slice,channel\nltp/a0.abf,a0,1,IN 7"),
+        lambda s: replaced(
+            s / "recordings.csv", "slice\nltp/a0.abf,a0,1", "slice,channel\nltp/a0.abf,a0,1,IN 7"
+        ),
         "a0.abf: there is no channel 'IN 7'; expected one of: 0 = IN 0 (mV)",
     ),
     "no stimulus": (
         lambda s: write_abf2(s / "ltp/a0.abf", np.zeros((4, 400)), rate_hz=RATE_HZ, start_s=[0, 30, 60, 90]),
         "a0.abf: no stimulus was found",
     ),
-    "one sweep": (lambda s: write(s / "ltp/a0.abf", n_sweeps=1, tags=[]), "a0.abf: neither the file nor the sheet says"),
-    "a missing file": (lambda s: (s / "ltp/a2.abf").unlink(), "recordings.csv, row 4, column files: the file 'ltp/a2.abf'"),
+    "one sweep": (
+        lambda s: write(s / "ltp/a0.abf", n_sweeps=1, tags=[]),
+        "a0.abf: neither the file nor the sheet says",
+    ),
+    "a missing file": (
+        lambda s: (s / "ltp/a2.abf").unlink(),
+        "recordings.csv, row 4, column files: the file 'ltp/a2.abf'",
+    ),
     "an animal without group": (
         lambda s: replaced(s / "animals.csv", "a1,vehicle", "a1,"),
         "animals.csv, row 3, column group:",
@@ -126,7 +137,9 @@ def test_strict_refuses_what_nobody_confirmed(study, capsys):
     assert not (study / "results").exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="folders are made read-only by their mode on POSIX systems only")
+@pytest.mark.skipif(
+    os.name != "posix", reason="folders are made read-only by their mode on POSIX systems only"
+)
 def test_a_read_only_folder_is_told_and_left_as_it_was(study, capsys):
     before = sorted(path.name for path in study.iterdir())
     study.chmod(0o555)

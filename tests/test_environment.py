@@ -1,4 +1,4 @@
-"""The project's own files agree with each other: one list of dependencies, a lock without addresses, thin notebooks."""
+"""The project's files agree: one list of dependencies, a lock without addresses, thin notebooks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def test_nothing_ships_a_machine_path_or_registry_address():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is not a git checkout: the list of shipped files is not known")
-    registry = re.compile(r"https?://[a-z0-9.-]*(py" + r"pi|pythonhosted|npmjs|deb" + r"ian)[a-z0-9.-]*", re.IGNORECASE)
+    registry = re.compile(
+        r"https?://[a-z0-9.-]*(py" + r"pi|pythonhosted|npmjs|deb" + r"ian)[a-z0-9.-]*", re.IGNORECASE
+    )
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
         if path.suffix in {".abf", ".png", ".pdf", ".tif"} or not path.is_file():

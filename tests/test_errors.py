@@ -8,7 +8,9 @@ from labkit.errors import Problem, RecordingError, StudyError, place
 
 
 def test_a_sentence_names_place_finding_expectation_and_step():
-    error = RecordingError("the unit is 'pA'", expected="a voltage", todo="set unit to mV.", where=place("r.csv", 4, "unit"))
+    error = RecordingError(
+        "the unit is 'pA'", expected="a voltage", todo="set unit to mV.", where=place("r.csv", 4, "unit")
+    )
     assert str(error) == "r.csv, row 4, column unit: the unit is 'pA'; expected a voltage; set unit to mV."
 
 

@@ -77,7 +77,8 @@ def test_a_recording_of_several_files_is_picked_as_one(raw):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"format": "labkit picks 9", "source": {}}', '{"format": "labkit picks 1"}', "\xff"]
+    "text",
+    ["", "{", "[]", '{"format": "labkit picks 9", "source": {}}', '{"format": "labkit picks 1"}', "\xff"],
 )
 def test_a_damaged_file_is_told_in_one_sentence_and_left_alone(raw, text):
     sidecar = picks.sidecar_path(raw)
@@ -97,7 +98,7 @@ def test_a_full_disk_leaves_the_old_pick(raw, monkeypatch):
 
     monkeypatch.setattr("os.replace", full)
     monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(PickError, match="could not be saved .*No space left"):
+    with pytest.raises(PickError, match=r"could not be saved .*No space left"):
         picks.save(raw, "a", 2, kind="time")
     monkeypatch.undo()
     assert picks.get(raw, "a", strict=True).value == 1
@@ -110,7 +111,11 @@ def test_a_missing_raw_file_is_named(tmp_path):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )

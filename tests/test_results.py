@@ -32,7 +32,9 @@ def test_provenance_names_inputs_picks_settings_and_versions(tmp_path, table):
     raw = tmp_path / "rec01.abf"
     raw.write_bytes(b"bytes")
     pick = picks.save(raw, "window_ms S0", [1, 2], kind="window", unit="ms", by="ana")
-    path = results.write(tmp_path / "ltp.csv", table, inputs=[raw], picks=[pick], settings={"method": "20-80"})
+    path = results.write(
+        tmp_path / "ltp.csv", table, inputs=[raw], picks=[pick], settings={"method": "20-80"}
+    )
     record = results.provenance(path)
     assert record["inputs"] == {"rec01.abf": files.sha256(raw)}
     assert record["picks"][0]["by"] == "ana"

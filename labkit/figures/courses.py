@@ -51,7 +51,8 @@ def animal_courses(
     Returns
     -------
     DataFrame
-        `group`, `unit`, ``time_min`` (middle of the bin) and `value`. Bins without a response have no row.
+        `group`, `unit`, ``time_min`` (middle of the bin) and `value`. Bins without a response have no
+        row, nor those with less than half of the responses that a bin of this table usually has.
 
     Examples
     --------
@@ -64,6 +65,9 @@ def animal_courses(
     subunit = subunit_column(table, subunit)
     middle = (np.floor(table["time_min"] / bin_min) + 0.5) * bin_min
     frame = table.assign(time_min=middle).dropna(subset=[value, "time_min"])
+    # A bin that recordings only begin to fill, such as the last, would show one response as if it were many.
+    filled = frame["time_min"].map(frame["time_min"].value_counts())
+    frame = frame[filled * 2 >= frame["time_min"].value_counts().median()]
     keys = [group, unit, "time_min"]
     if subunit:
         frame = frame.groupby([*keys, subunit], observed=True)[value].mean().reset_index()

@@ -150,7 +150,7 @@ def mixed_model(
     >>> print(words.outcome(model.omnibus))
     F(1, 3.9) = 35.7, P = 0.0041
     >>> model.variance["icc"].round(2).to_dict()
-    {'animal': 0.72, 'residual': 0.28}
+    {'animal': 0.69, 'residual': 0.31}
     """
     validate.choice(method, METHODS, name="method")
     validate.level(alpha)

@@ -11,7 +11,9 @@ from labkit.stats.compare import Comparison, compare
 __all__ = ["sensitivity"]
 
 
-def sensitivity(variants: Mapping[str, Mapping[str, Any]], value: str, **options: Any) -> dict[str, Comparison | DataError]:
+def sensitivity(
+    variants: Mapping[str, Mapping[str, Any]], value: str, **options: Any
+) -> dict[str, Comparison | DataError]:
     """Compare a value under each of several variants of an analysis.
 
     Parameters
@@ -26,14 +28,16 @@ def sensitivity(variants: Mapping[str, Mapping[str, Any]], value: str, **options
     Returns
     -------
     dict
-        The `Comparison` of each variant, or the `DataError` that says why it cannot be made: a variant that fails
-        must not take the planned analysis with it.
+        The `Comparison` of each variant, or the `DataError` that says why it cannot be made: a variant that
+        fails must not take the planned analysis with it.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> table = pd.DataFrame({"animal": list("abcdef"), "group": ["vehicle"] * 3 + ["drug"] * 3, "ltp": [1, 2, 3, 4, 5, 6]})
-    >>> variants = {"by ranks": {"table": table, "omnibus": "kruskal", "posthoc": "dunn"}, "of none": {"table": table[:0]}}
+    >>> table = pd.DataFrame({"animal": list("abcdef"), "group": ["vehicle"] * 3 + ["drug"] * 3})
+    >>> table["ltp"] = [1, 2, 3, 4, 5, 6]
+    >>> ranks = {"table": table, "omnibus": "kruskal", "posthoc": "dunn"}
+    >>> variants = {"by ranks": ranks, "of none": {"table": table[:0]}}
     >>> found = sensitivity(variants, "ltp", group="group", order=["vehicle", "drug"])
     >>> print(found["by ranks"].omnibus.test, "|", type(found["of none"]).__name__)
     Kruskal-Wallis test | DataError

@@ -89,7 +89,7 @@ class LTP(_Section):
 
     @property
     def plasticity(self) -> dict[str, Any]:
-        """The settings that decide % of baseline, by the names of the arguments of `labkit.ltp.plasticity`."""
+        """The settings that decide % of baseline, as the arguments of `labkit.ltp.plasticity`."""
         return self.model_dump(
             include={
                 "baseline_min",
