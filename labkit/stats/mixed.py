@@ -240,10 +240,10 @@ def _cleaned(
                 expected=f"one of its columns: {validate.join(map(str, table.columns), word='or')}",
             )
     rows = pd.DataFrame({"row": table.index, "group": _labels(table[group])})
-    rows["value"] = units._numbers(table[value], value)
+    rows["value"] = units.numbers(table[value], value)
     for name in random:
         rows[f"level {name}"] = _labels(table[name])
-    names, ordered = units._order(table[group], rows, order)
+    names, ordered = units.group_order(table[group], rows, order)
     reason = pd.Series("", index=rows.index, dtype=object)
     reason[rows["value"].isna()] = "value missing"
     if order is not None:
@@ -255,7 +255,7 @@ def _cleaned(
     dropped.columns = ["row", random[0], group]
     dropped["reason"] = reason[reason != ""].to_numpy()
     kept = rows[reason == ""]
-    units._refuse_rows(table, kept.assign(unit="-"), group=group, unit=None, nested=random)
+    units.refuse_rows(table, kept.assign(unit="-"), group=group, unit=None, nested=random)
     present = set(kept["group"])
     return kept, [name for name in names if name in present], ordered, dropped
 
@@ -263,7 +263,7 @@ def _cleaned(
 def _labels(column: pd.Series) -> NDArray[np.object_]:
     """Names as text, each made once."""
     codes, distinct = pd.factorize(column)
-    return np.array([*(units._label(x) for x in distinct), ""], dtype=object)[codes]
+    return np.array([*(units.label(x) for x in distinct), ""], dtype=object)[codes]
 
 
 def _control(control: str | None, names: Sequence[str], ordered: bool, group: str) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from labkit.errors import DataError
 from labkit.stats.validate import join, still
 
-__all__ = ["Units", "experimental_units"]
+__all__ = ["Units", "experimental_units", "group_order", "label", "numbers", "refuse_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,28 +108,28 @@ def experimental_units(
                 )
     rows = pd.DataFrame(index=range(len(table)))
     rows["row"] = table.index
-    rows["group"] = [_label(x) for x in table[group]]
-    rows["unit"] = [_label(x) for x in table[unit]] if unit else [str(i) for i in rows.index]
-    rows["value"] = _numbers(table[value], value)
+    rows["group"] = [label(x) for x in table[group]]
+    rows["unit"] = [label(x) for x in table[unit]] if unit else [str(i) for i in rows.index]
+    rows["value"] = numbers(table[value], value)
     for name in nested:
-        rows[f"level {name}"] = [_label(x) for x in table[name]]
+        rows[f"level {name}"] = [label(x) for x in table[name]]
     if dose is not None:
-        rows["dose"] = _numbers(table[dose], dose)
+        rows["dose"] = numbers(table[dose], dose)
 
-    names, ordered = _order(table[group], rows, order)
+    names, ordered = group_order(table[group], rows, order)
     reason = pd.Series("", index=rows.index, dtype=object)
     if order is not None:
         reason[~rows["group"].isin([*names, ""])] = "group left out by order"
     reason[rows["value"].isna() & (reason == "")] = "value missing"
     if excluded is not None and excluded in table.columns:
-        said = [_label(x) for x in table[excluded]]
+        said = [label(x) for x in table[excluded]]
         for i, text in enumerate(said):
             if text:
                 reason[i] = text
     dropped = rows.loc[reason != "", ["row", "unit", "group"]].assign(reason=reason[reason != ""])
     kept = rows[reason == ""]
 
-    _refuse_rows(table, kept, group=group, unit=unit, nested=nested)
+    refuse_rows(table, kept, group=group, unit=unit, nested=nested)
     warnings = _lost_groups(names, kept, rows)
     if not ordered:
         warnings.append(
@@ -158,10 +158,10 @@ def experimental_units(
     return Units(result, dropped, doses, ordered, len(kept), tuple(warnings))
 
 
-def _label(x: object) -> str:
+def label(x: object) -> str:
     """A name as text; '' for none. Whole numbers lose their '.0', so that 1 and 1.0 are one group.
 
-    >>> _label(0.5), _label(2.0), _label(None), _label(" a01 ")
+    >>> label(0.5), label(2.0), label(None), label(" a01 ")
     ('0.5', '2', '', 'a01')
     """
     if x is None or x is pd.NA or (isinstance(x, float | np.floating) and math.isnan(x)):
@@ -171,24 +171,24 @@ def _label(x: object) -> str:
     return str(x).strip()
 
 
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
+def numbers(column: pd.Series, name: str) -> np.ndarray:
     column = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    numbers = pd.to_numeric(column, errors="coerce")
-    text = ~column.isna() & (column.astype(str).str.strip() != "") & numbers.isna()
+    found = pd.to_numeric(column, errors="coerce")
+    text = ~column.isna() & (column.astype(str).str.strip() != "") & found.isna()
     if text.any():
         raise DataError(
             f"column {name!r} holds {column[text].iloc[0]!r} in {_rows(column.index[text])}",
             expected="numbers, or nothing where none was measured",
             todo="mend these cells; the other rows can then be compared",
         )
-    return numbers.to_numpy(dtype=float, na_value=np.nan)
+    return found.to_numpy(dtype=float, na_value=np.nan)
 
 
-def _order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | None) -> tuple[list[str], bool]:
+def group_order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | None) -> tuple[list[str], bool]:
     """Names of the groups in order, and whether that order means something."""
     found = [name for name in dict.fromkeys(rows["group"]) if name]
     if order is not None:
-        names = [_label(name) for name in order]
+        names = [label(name) for name in order]
         if unknown := [name for name in names if name not in found and name not in _categories(column)]:
             raise DataError(
                 f"order names {join(map(repr, unknown))}", expected=f"groups of the table: {join(found)}"
@@ -206,10 +206,10 @@ def _order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | None) -
 
 
 def _categories(column: pd.Series) -> list[str]:
-    return [_label(x) for x in column.cat.categories] if isinstance(column.dtype, pd.CategoricalDtype) else []
+    return [label(x) for x in column.cat.categories] if isinstance(column.dtype, pd.CategoricalDtype) else []
 
 
-def _refuse_rows(
+def refuse_rows(
     table: pd.DataFrame, kept: pd.DataFrame, *, group: str, unit: str | None, nested: Sequence[str]
 ) -> None:
     every = dict.fromkeys(kept["group"])
