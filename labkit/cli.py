@@ -63,9 +63,12 @@ def _check(options: argparse.Namespace) -> int:
     path = _study(options)
     problems = check(path)
     if not problems:
-        from labkit import ltp
+        from labkit import ltp, picks
 
-        problems = ltp.amiss(open_study(path).recordings)
+        slices = open_study(path).recordings
+        named = zip(slices["code"], slices["files"], strict=True)
+        picked = {code: picks.get(files, "induction_s", strict=False).value for code, files in named}
+        problems = ltp.amiss(slices, picked=picked)
     if problems:
         for problem in problems:
             _say(problem)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import labkit
+from labkit import picks
 from labkit.cli import main
 from labkit.demo.abf import stimulus, write_abf2
 from labkit.errors import RecordingError, StudyError
@@ -111,6 +112,15 @@ def test_check_opens_every_recording(study, capsys):
     assert "d.abf: control_pathway is 'S1'; expected a pathway of the recording (S0)" in err
     assert "d.abf: neither the file nor the sheet says when LTP was induced" in err
     assert err.endswith(f"\n5 problems in {study}\n")
+
+
+def test_check_knows_an_induction_that_was_picked(study, capsys):
+    quiet = np.zeros((2, 400))
+    write_abf2(study / "d.abf", quiet, rate_hz=10_000, start_s=[0, 15], epochs=stimulus(400, 50))
+    assert main(["check", str(study)]) == 1
+    assert "says when LTP was induced" in capsys.readouterr().err
+    picks.save(study / "d.abf", "induction_s", 10.0, kind="time", unit="s")
+    assert main(["check", str(study)]) == 0
 
 
 def test_check_counts_one_problem_as_one(study, capsys):

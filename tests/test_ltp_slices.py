@@ -443,3 +443,13 @@ def test_no_flag_gives_an_empty_count(responses):
     found = ltp.count_flags(responses.assign(flags=""))
     assert list(found) == ["code", "pathway", "flags", "flagged", "responses"]
     assert found.empty
+
+
+def test_warnings_of_measuring_come_with_the_table():
+    time_ms = (np.arange(500) - 10) / 20
+    short = field.response(time_ms, rng=None, slope_mV_per_ms=np.full(3, 0.5))
+    recording = ltp.Recording.from_arrays(short, rate_hz=20_000, stimuli=0.5, start_s=[0, 30, 60])
+    said = ltp.measure(recording).attrs["warnings"]
+    assert said, "half a millisecond of baseline is worth a warning"
+    table = ltp.measure_slices({"R1": recording}, {("R1", "S0"): (3.0, 4.5)})
+    assert table.attrs["warnings"] == tuple(f"R1 {text}" for text in said)

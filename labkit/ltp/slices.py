@@ -60,11 +60,12 @@ def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
     return _all({row.code: partial(read, row.files, channel=row.channel, unit=row.unit) for row in rows})
 
 
-def amiss(slices: pd.DataFrame) -> list[LabkitError]:
+def amiss(slices: pd.DataFrame, *, picked: Mapping[str, float | None] | None = None) -> list[LabkitError]:
     """What would stop the analysis of a study's recordings, or make it doubtful: one sentence each.
 
     Every file is opened; damaged ones, those without a stimulus or a voltage, pathways that the file does not
     have, and recordings whose induction nobody states are told, each with the first file of its recording.
+    `picked` holds the times of induction that a person picked, by code.
     """
     problems: list[LabkitError] = []
     for row in slices.itertuples():
@@ -104,7 +105,9 @@ def amiss(slices: pd.DataFrame) -> list[LabkitError]:
                     where=where,
                 )
             )
-        elif not (np.isfinite(recording.induction_s) or np.isfinite(row.induction_s)):
+        elif (picked or {}).get(row.code) is None and not np.isfinite(
+            [recording.induction_s, row.induction_s]
+        ).any():
             problems.append(
                 Problem(
                     "neither the file nor the sheet says when LTP was induced",
@@ -190,7 +193,8 @@ def mean_traces(
 def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **options: Any) -> pd.DataFrame:
     """Measure every response of every recording: the rows of `measure`, with their ``code`` in front.
 
-    `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`.
+    `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`. Its
+    warnings come with the table as ``attrs["warnings"]``, each with its code.
 
     Raises
     ------
@@ -204,7 +208,10 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
     tables = _all(
         {code: partial(measure, one, window_ms=own[code], **options) for code, one in recordings.items()}
     )
-    return pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
+    table = pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
+    said = [f"{code} {text}" for code, one in tables.items() for text in one.attrs["warnings"]]
+    table.attrs = {"warnings": tuple(said)}
+    return table
 
 
 def count_flags(responses: pd.DataFrame) -> pd.DataFrame:
