@@ -193,8 +193,8 @@ def mean_traces(
 def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **options: Any) -> pd.DataFrame:
     """Measure every response of every recording: the rows of `measure`, with their ``code`` in front.
 
-    `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`. Its
-    warnings come with the table as ``attrs["warnings"]``, each with its code.
+    `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`.
+    Its warnings come with the table as ``attrs["warnings"]``, each with its code.
 
     Raises
     ------
