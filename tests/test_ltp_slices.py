@@ -451,5 +451,5 @@ def test_warnings_of_measuring_come_with_the_table():
     recording = ltp.Recording.from_arrays(short, rate_hz=20_000, stimuli=0.5, start_s=[0, 30, 60])
     said = ltp.measure(recording).attrs["warnings"]
     assert said, "half a millisecond of baseline is worth a warning"
-    table = ltp.measure_slices({"R1": recording}, {("R1", "S0"): (3.0, 4.5)})
-    assert table.attrs["warnings"] == tuple(f"R1 {text}" for text in said)
+    table = ltp.measure_slices({"R1": recording, "R2": recording}, {})
+    assert table.attrs["warnings"] == tuple(f"{text} (R1, R2)" for text in said)

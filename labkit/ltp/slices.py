@@ -194,7 +194,7 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
     """Measure every response of every recording: the rows of `measure`, with their ``code`` in front.
 
     `windows` holds the window of each (code, pathway) in ms after the stimulus; `options` go to `measure`.
-    Its warnings come with the table as ``attrs["warnings"]``, each with its code.
+    Its warnings come with the table as ``attrs["warnings"]``, each with its codes.
 
     Raises
     ------
@@ -209,8 +209,11 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
         {code: partial(measure, one, window_ms=own[code], **options) for code, one in recordings.items()}
     )
     table = pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
-    said = [f"{code} {text}" for code, one in tables.items() for text in one.attrs["warnings"]]
-    table.attrs = {"warnings": tuple(said)}
+    said: dict[str, list[str]] = {}
+    for code, one in tables.items():
+        for text in one.attrs["warnings"]:
+            said.setdefault(text, []).append(code)
+    table.attrs = {"warnings": tuple(f"{text} ({', '.join(codes)})" for text, codes in said.items())}
     return table
 
 
