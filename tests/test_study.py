@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from labkit.errors import ResultError, StudyError
 from labkit.study import check, open_study
 from labkit.study.blank import new
-from labkit.study.folder import _codes
+from labkit.study.raw import _codes
 
 TOML = """\
 title = "Levomilnacipran"
@@ -104,6 +104,10 @@ def test_groups_and_settings_have_their_defaults(make):
         "ltp": {
             "method": "20-80", "average": 1, "window_ms": None, "baseline_min": 20, "normalise_min": 10,
             "post_min": (50, 60), "drift_limit_percent": 10, "volley_limit_percent": 20,
+        },
+        "blots": {
+            "loading": "", "targets": (), "phospho": (), "background": "linear", "gap_limit_percent": 10,
+            "replicate_limit_percent": 20, "ladder_kda": (), "weights_kda": {},
         },
         "blinding": {"blind": True, "seed": 1},
         "endpoints": {"potentiation_percent": {"label": "", "scale": "linear"}},
@@ -281,14 +285,14 @@ names = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=60)
 @given(names=names, added=names, seed=st.integers())
 def test_codes_are_unique_and_keep_when_rows_are_added(names, added, seed):
     longer = list(dict.fromkeys(names + added))
-    codes = _codes(longer, seed)
+    codes = _codes(longer, seed, "R")
     assert len(set(codes)) == len(longer)
-    assert _codes(names, seed) == codes[: len(names)]
+    assert _codes(names, seed, "R") == codes[: len(names)]
 
 
 def test_codes_have_room_for_more_recordings_than_three_digits_can_name():
     names = [f"a{i}-1" for i in range(3000)]
-    codes = _codes(names, 1)
+    codes = _codes(names, 1, "R")
     assert len(set(codes)) == 3000
     # With 40 recordings the three digits of the first draws are enough.
     assert all(len(code) == 4 for code in codes[:40])
@@ -296,7 +300,7 @@ def test_codes_have_room_for_more_recordings_than_three_digits_can_name():
 
 def test_codes_differ_between_seeds():
     names = [f"a{i}-1" for i in range(40)]
-    same = sum(a == b for a, b in zip(_codes(names, 1), _codes(names, 2), strict=True))
+    same = sum(a == b for a, b in zip(_codes(names, 1, "R"), _codes(names, 2, "R"), strict=True))
     assert same <= 2  # each agrees by chance with probability 1/900
 
 
@@ -307,7 +311,7 @@ TOML_PROBLEMS = {
     '0.01': "study.toml, [statistics]: there is no setting 'alhpa' here; expected one of alpha, "
     "omnibus, posthoc, unit, primary; write 'alpha' if that is meant.",
     '[statistic]\nalpha = '
-    '0.01': "study.toml: there is no section 'statistic' here; expected one of ltp, blinding, "
+    '0.01': "study.toml: there is no section 'statistic' here; expected one of ltp, blots, blinding, "
     "endpoints, statistics, title, groups, figures; write 'statistics' if that is meant.",
     'alpha = '
     '0.01': "study.toml, [[groups]] number 2: there is no setting 'alpha' here; expected one of name, dose, "
@@ -671,7 +675,9 @@ def test_any_row_gives_a_study_or_sentences(tmp_path_factory, rows):
 
 def test_a_new_study_says_clearly_what_to_fill_in(tmp_path):
     folder = new(tmp_path / "deep" / "mine")
-    assert sorted(p.name for p in folder.iterdir()) == ["animals.csv", "ltp", "recordings.csv", "study.toml"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "animals.csv", "blots", "blots.csv", "lanes.csv", "ltp", "recordings.csv", "study.toml",
+    ]  # fmt: skip
     fill = (
         "the sheet has headings but no rows; expected at least one row below them; "
         "fill it in with a spreadsheet program (rows that start with # are only comments)."
@@ -711,6 +717,9 @@ def test_every_commented_setting_shows_its_default(tmp_path):
     default = open_study(folder).settings.model_dump()
     assert shown["ltp"].pop("window_ms") == (2.0, 8.0)  # an example: the default is a pick for each recording
     assert shown["statistics"].pop("primary") == ("potentiation_percent",)  # what () stands for
+    examples = ("loading", "targets", "phospho", "ladder_kda", "weights_kda")
+    assert all(shown["blots"].pop(name) for name in examples)
+    assert not any(default["blots"].pop(name) for name in examples)
     default["ltp"].pop("window_ms")
     default["statistics"].pop("primary")
     assert shown == default

@@ -52,6 +52,16 @@ seed = {seed}             # decides the codes: leave it as it is
 # drift_limit_percent = 10    # a baseline that drifts more is flagged
 # volley_limit_percent = 20   # a fibre volley that changes more is flagged
 
+[blots]
+# loading = "GAPDH"           # each lane is divided by it; of the same membrane. Total protein may be one
+# targets = ["PSD-95", "synaptophysin"]   # all but the loading control and the pairs below, if not given
+# phospho = [["p-CREB", "CREB"]]          # phosphorylated over total, each with its own loading control
+# background = "linear"       # between strips above and below the band; or "arpls"
+# gap_limit_percent = 10      # a band on which the two backgrounds differ more is flagged
+# replicate_limit_percent = 20            # lanes of one animal that vary more (CV) are flagged
+# ladder_kda = [250, 150, 100, 75, 50, 37, 25, 20]
+# weights_kda = {{ "PSD-95" = 95 }}         # where a target is expected, to check the band that is picked
+
 [statistics]
 # alpha = 0.05
 # omnibus = "anova"           # or "welch" (unequal variances), "kruskal" (ranks); choose beforehand
@@ -74,6 +84,27 @@ files,animal,slice,test_pathway,control_pathway,channel,unit,induction_s,note
 # ltp/m01_slice1.abf,m01,1,S0,S1,,,,an example: write your own rows below
 """
 
+_BLOTS = """\
+# One row for each image of a target. Rows that start with # are comments.
+# file: from this folder on, as the imager saved it (16-bit TIFF, .1sc), never a screenshot.
+# membrane: any text; images of one membrane share it. target: the antibody, as study.toml spells it.
+# polarity: how the bands look in the file, bright or dark; empty lets labkit propose it.
+# A study without blots leaves this sheet and lanes.csv as they are.
+file,membrane,target,polarity,exposure,note
+# blots/m1_psd95.tif,1,PSD-95,,10 s,an example: write your own rows below
+"""
+
+_LANES = """\
+# One row for each lane, from the left, empty ones and the ladder too. Rows that start with # are comments.
+# animal: as in animals.csv. The treatment does not belong here.
+# replicate: 1, 2, ... where an animal has several lanes on one membrane.
+# role: sample (also when empty), ladder, reference (one sample on every membrane), dilution, empty.
+# ug: micrograms of protein loaded; needed for a dilution series only.
+membrane,lane,animal,replicate,role,ug,note
+# 1,1,,,ladder,,
+# 1,2,m01,1,sample,20,
+"""
+
 _ANIMALS = """\
 # One row for each animal: its group as study.toml spells it. Further columns may stand beside.
 # Only the statistics read this sheet.
@@ -84,7 +115,7 @@ animal,group,sex
 
 
 def new(path: str | Path) -> Path:
-    """Write an empty study: study.toml, recordings.csv and animals.csv with commented examples, and ltp/.
+    """Write an empty study: study.toml and the sheets with commented examples, and folders of raw files.
 
     Parameters
     ----------
@@ -105,12 +136,14 @@ def new(path: str | Path) -> Path:
     texts = {
         "study.toml": _STUDY.format(seed=10_000 + secrets.randbelow(90_000)),
         "recordings.csv": _RECORDINGS,
+        "blots.csv": _BLOTS,
+        "lanes.csv": _LANES,
         "animals.csv": _ANIMALS,
     }
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     made: list[Path] = []
     try:
-        for each in (*reversed(missing), folder / "ltp"):
+        for each in (*reversed(missing), folder / "ltp", folder / "blots"):
             each.mkdir()
             made.append(each)
         for name, text in texts.items():

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labkit.errors import Problem, place
-from labkit.study.rows import AnimalRow, RecordingRow, Sheet
+from labkit.study.models import AnimalRow, BlotRow, LaneRow, RecordingRow
+from labkit.study.rows import Sheet
 from labkit.study.validation import near, nearest, show
 
 __all__ = ["animals_amiss", "files_amiss", "resolve", "slices_twice", "strangers"]
@@ -28,12 +29,14 @@ def slices_twice(sheet: Sheet[RecordingRow]) -> Iterator[Problem]:
             )
 
 
-def files_amiss(folder: Path, sheet: Sheet[RecordingRow]) -> Iterator[Problem]:
-    """Files that are not there, and files that two rows claim."""
+def files_amiss(
+    folder: Path, sheet: Sheet[RecordingRow] | Sheet[BlotRow], *, column: str = "files", shared: bool = False
+) -> Iterator[Problem]:
+    """Files that are not there, and files that two rows claim, unless they may be `shared`."""
     claimed: dict[Path, int] = {}
     taken = {resolve(folder, name) for row in sheet.rows.values() for name in row.files}
     for number, row in sheet.rows.items():
-        at = place(sheet.file, number, "files")
+        at = place(sheet.file, number, column)
         for name in row.files:
             path = resolve(folder, name)
             if not _is_file(path):
@@ -45,7 +48,7 @@ def files_amiss(folder: Path, sheet: Sheet[RecordingRow]) -> Iterator[Problem]:
                 )
                 continue
             first = claimed.setdefault(path.resolve(), 0)
-            if first:
+            if first and not shared:
                 yield Problem(
                     f"the file {name!r} is named "
                     + (f"in row {first} already" if first != number else "twice"),
@@ -126,14 +129,14 @@ def animals_amiss(sheet: Sheet[AnimalRow], groups: list[str]) -> Iterator[Proble
             )
 
 
-def strangers(recordings: Sheet[RecordingRow], animals: Sheet[AnimalRow]) -> Iterator[Problem]:
-    """Recordings of animals that have no row of their own."""
+def strangers(sheet: Sheet[RecordingRow] | Sheet[LaneRow], animals: Sheet[AnimalRow]) -> Iterator[Problem]:
+    """Recordings and lanes of animals that have no row of their own."""
     known = {row.animal for row in animals.rows.values()} - {""}
-    for number, row in recordings.rows.items():
+    for number, row in sheet.rows.items():
         if known and row.animal and row.animal not in known:
             yield Problem(
                 f"animal {row.animal!r} is not in {animals.file}",
                 expected="an animal with a group",
                 todo=near(row.animal, known, cutoff=0.75) or f"add the animal to {animals.file}",
-                where=place(recordings.file, number, "animal"),
+                where=place(sheet.file, number, "animal"),
             )

@@ -1,13 +1,11 @@
 """A study folder: open it blind, check it whole, join the treatment at the very end.
 
-`open_study` reads study.toml and the sheet of recordings. Which animal had which treatment stands in the
-sheet of animals, which only `Study.animals` and `check` open: until then it is not in memory at all.
+`open_study` reads study.toml and the sheets that list raw files. Which animal had which treatment stands in
+the sheet of animals, which only `Study.animals` and `check` open: until then it is not in memory at all.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import os
 from dataclasses import dataclass
 from html import escape
@@ -17,8 +15,11 @@ import pandas as pd
 
 from labkit.errors import LabkitError, Problem, ResultError, StudyError
 from labkit.study.blank import new
-from labkit.study.consistency import animals_amiss, files_amiss, resolve, slices_twice, strangers
-from labkit.study.rows import AnimalRow, RecordingRow, Sheet, read_rows
+from labkit.study.consistency import animals_amiss, files_amiss, slices_twice, strangers
+from labkit.study.membranes import blots_amiss, lanes_amiss, targets_amiss
+from labkit.study.models import AnimalRow, BlotRow, LaneRow, RecordingRow
+from labkit.study.raw import blots_table, lanes_table, recordings_table
+from labkit.study.rows import Sheet, read_rows
 from labkit.study.settings import Group, Settings, group_names, read_settings
 from labkit.study.sheets import unreadable
 from labkit.study.validation import near
@@ -42,7 +43,14 @@ class Study:
         One row per slice: recording (animal-slice), code, files (tuple of Path), animal, slice, test_pathway,
         control_pathway ('' if none), channel and unit (None if not given), induction_s (s, NaN if not given),
         note, and any further column of the sheet as text. Rows stand in the order of the codes while the
-        study is blind (the sheet may be sorted by group), else in the order of the sheet.
+        study is blind (the sheet may be sorted by group), else in the order of the sheet. No rows when the
+        study has no such method; the same holds for `blots` and `lanes`.
+    blots
+        One row per image of a target: blot (membrane and target), code, file (Path), membrane, target,
+        polarity (bright, dark, or None to be proposed), exposure, note, and further columns; ordered alike.
+    lanes
+        One row per lane of a membrane: membrane, lane (from 1 at the left), animal ('' where there is none),
+        replicate, role (sample, ladder, reference, dilution, empty), ug (µg, NaN if not given), note.
     """
 
     path: Path
@@ -50,6 +58,8 @@ class Study:
     groups: tuple[Group, ...]
     settings: Settings
     recordings: pd.DataFrame
+    blots: pd.DataFrame
+    lanes: pd.DataFrame
     figures: Path
 
     @property
@@ -122,13 +132,17 @@ class Study:
         return rest.assign(group=added["group"].array, dose=added["dose"].array)
 
     def summary(self) -> pd.DataFrame:
-        """Numbers of recordings, animals and files: one row, safe to show while blind."""
+        """Numbers of what the study has: one row, safe to show while blind."""
+        animals = {*self.recordings["animal"], *self.lanes["animal"]} - {""}
+        files = {*(file for files in self.recordings["files"] for file in files), *self.blots["file"]}
         counts = {
             "recordings": len(self.recordings),
-            "animals": self.recordings["animal"].nunique(),
-            "files": sum(map(len, self.recordings["files"])),
+            "membranes": self.blots["membrane"].nunique(),
+            "blots": len(self.blots),
+            "animals": len(animals),
+            "files": len(files),
         }
-        return pd.DataFrame([counts])
+        return pd.DataFrame([{what: n for what, n in counts.items() if n}])
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {what}" for what, n in self.summary().iloc[0].items())
@@ -150,7 +164,7 @@ def open_study(path: str | Path) -> Study:
     Raises
     ------
     StudyError
-        With everything that is wrong with study.toml and the sheet of recordings.
+        With everything that is wrong with study.toml and the sheets of raw files.
 
     Examples
     --------
@@ -164,19 +178,25 @@ def open_study(path: str | Path) -> Study:
     """
     folder = _folder(path)
     study_file, _, problems = read_settings(folder)
-    sheet = read_rows(folder, RecordingRow)
-    problems += _recording_problems(folder, sheet)
+    sheets = _raw_sheets(folder)
+    problems += _raw_problems(folder, *sheets)
+    if study_file is not None:
+        problems += targets_amiss(sheets[1], study_file.blots.named)
     if problems or study_file is None:
         raise StudyError(problems)
-    table = _recordings(folder, list(sheet.rows.values()), study_file.blinding.seed)
-    if study_file.blinding.blind:
-        table = table.sort_values("code", ignore_index=True)
+    recordings, blots, lanes = (list(sheet.rows.values()) for sheet in sheets)
+    seed, blind = study_file.blinding.seed, study_file.blinding.blind
+    tables = recordings_table(folder, recordings, seed), blots_table(folder, blots, seed)
+    if blind:
+        tables = tuple(table.sort_values("code", ignore_index=True) for table in tables)
     return Study(
         path=folder,
         title=study_file.title,
         groups=study_file.groups,
         settings=study_file.settings,
-        recordings=table,
+        recordings=tables[0],
+        blots=tables[1],
+        lanes=lanes_table(lanes),
         figures=folder / study_file.figures,
     )
 
@@ -190,13 +210,16 @@ def check(path: str | Path) -> list[LabkitError]:
         folder = _folder(path)
     except StudyError as error:
         return list(error.problems)
-    _, data, problems = read_settings(folder)
-    recordings, animals = read_rows(folder, RecordingRow), read_rows(folder, AnimalRow)
-    problems += _recording_problems(folder, recordings)
+    study_file, data, problems = read_settings(folder)
+    animals, sheets = read_rows(folder, AnimalRow), _raw_sheets(folder)
+    recordings, blots, lanes = sheets
     problems += [
+        *_raw_problems(folder, *sheets),
+        *(targets_amiss(blots, study_file.blots.named) if study_file else ()),
         *animals.problems,
         *animals_amiss(animals, group_names(data)),
         *strangers(recordings, animals),
+        *strangers(lanes, animals),
     ]
     statistics = data.get("statistics")
     unit = statistics.get("unit", "animal") if isinstance(statistics, dict) else "animal"
@@ -237,43 +260,19 @@ def _folder(path: str | Path) -> Path:
     )
 
 
-def _recording_problems(folder: Path, sheet: Sheet[RecordingRow]) -> list[LabkitError]:
-    return [*sheet.problems, *slices_twice(sheet), *files_amiss(folder, sheet)]
+def _raw_sheets(folder: Path) -> tuple[Sheet[RecordingRow], Sheet[BlotRow], Sheet[LaneRow]]:
+    return read_rows(folder, RecordingRow), read_rows(folder, BlotRow), read_rows(folder, LaneRow)
 
 
-def _recordings(folder: Path, rows: list[RecordingRow], seed: int) -> pd.DataFrame:
-    names = [row.recording for row in rows]
-    columns = {
-        "recording": names,
-        "code": _codes(names, seed),
-        "files": [tuple(resolve(folder, name) for name in row.files) for row in rows],
-        "animal": [row.animal for row in rows],
-        "slice": [row.slice for row in rows],
-        "test_pathway": [row.test_pathway or "S0" for row in rows],
-        "control_pathway": [row.control_pathway or "" for row in rows],
-        "channel": pd.Series([row.channel for row in rows], dtype=object),
-        "unit": pd.Series([row.unit for row in rows], dtype=object),
-        "induction_s": [math.nan if row.induction_s is None else row.induction_s for row in rows],
-        "note": [row.note for row in rows],
-    }
-    extra = pd.DataFrame([row.model_extra or {} for row in rows])
-    return pd.concat([pd.DataFrame(columns), extra], axis="columns")
-
-
-def _codes(names: list[str], seed: int) -> list[str]:
-    """A blind code such as R417 for each recording, in the order of `names`.
-
-    A code is drawn from a hash of seed and name, so it does not depend on the other rows. Only where two
-    names draw the same number does the lower row draw again: adding rows at the end never changes a code, and
-    adding them elsewhere hardly ever does. Each fourth draw allows one more digit, so there is always room.
-    """
-    codes: dict[str, None] = {}
-    for name in names:
-        for draw in range(1000):
-            digest = hashlib.sha256(f"{seed}|{draw}|{name}".encode()).digest()
-            low = 10 ** (2 + draw // 4)
-            code = f"R{low + int.from_bytes(digest[:16]) % (9 * low)}"
-            if code not in codes:
-                codes[code] = None
-                break
-    return list(codes)
+def _raw_problems(
+    folder: Path, recordings: Sheet[RecordingRow], blots: Sheet[BlotRow], lanes: Sheet[LaneRow]
+) -> list[LabkitError]:
+    """What is wrong with the sheets of raw files; a study may do without a method, but not without all."""
+    has_blots = not (blots.unused and lanes.unused)
+    problems: list[LabkitError] = []
+    if not (recordings.unused and has_blots):
+        problems += recordings.problems
+    if has_blots:
+        problems += [*blots.problems, *lanes.problems, *blots_amiss(blots, lanes), *lanes_amiss(lanes)]
+    problems += [*slices_twice(recordings), *files_amiss(folder, recordings)]
+    return problems + list(files_amiss(folder, blots, column="file", shared=True))

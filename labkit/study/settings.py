@@ -31,6 +31,7 @@ from labkit.study.validation import explain, near, show, wrong
 __all__ = [
     "LTP",
     "Blinding",
+    "Blots",
     "Endpoint",
     "Group",
     "Settings",
@@ -121,6 +122,43 @@ class LTP(_Section):
         return minutes
 
 
+class Blots(_Section):
+    """Which targets make a ratio, and when a band is doubtful.
+
+    `loading` names the control that each lane is divided by, one for all or one for each target; `phospho`
+    holds pairs of a phosphorylated target and its total. `targets` () stands for every other target.
+    """
+
+    loading: str | dict[str, str] = ""
+    targets: tuple[str, ...] = ()
+    phospho: tuple[tuple[str, str], ...] = ()
+    background: Literal["linear", "arpls"] = "linear"
+    gap_limit_percent: Positive = 10
+    replicate_limit_percent: Positive = 20
+    ladder_kda: tuple[Positive, ...] = ()
+    weights_kda: dict[str, Positive] = {}
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The targets that each setting names."""
+        loading = self.loading if isinstance(self.loading, dict) else {"": self.loading}
+        return {
+            "loading": tuple(name for name in (*loading, *loading.values()) if name),
+            "targets": self.targets,
+            "phospho": tuple(name for pair in self.phospho for name in pair),
+            "weights_kda": tuple(self.weights_kda),
+        }
+
+    @field_validator("ladder_kda")
+    @classmethod
+    def _ladder_falls(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if list(weights) != sorted(weights, reverse=True) or len(set(weights)) < len(weights):
+            raise wrong(
+                "the weights from the top of the membrane down, each once", "sort them, largest first"
+            )
+        return weights
+
+
 class Statistics(_Section):
     """The tests, chosen before the data are seen."""
 
@@ -149,6 +187,7 @@ class Settings(_Section):
     """Everything in study.toml that decides a number."""
 
     ltp: LTP = LTP()
+    blots: Blots = Blots()
     blinding: Blinding = Blinding()
     endpoints: dict[str, Endpoint] = Field(default={"potentiation_percent": Endpoint()}, min_length=1)
     statistics: Statistics = Field(
@@ -325,7 +364,8 @@ def _where(loc: tuple[int | str, ...], file: str = FILE) -> str:
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
-    "groups": Group, "ltp": LTP, "statistics": Statistics, "blinding": Blinding, "endpoints": Endpoint,
+    "groups": Group, "ltp": LTP, "blots": Blots, "statistics": Statistics, "blinding": Blinding,
+    "endpoints": Endpoint,
 }  # fmt: skip
 _EXPECTED = {
     "title": "the title of the study",

@@ -22,8 +22,12 @@ from pathlib import Path
 import pandas as pd
 
 from labkit.errors import Problem, StudyError, place
+from labkit.study.validation import nearest
 
-__all__ = ["decode", "find_sheet", "read_sheet", "unreadable"]
+__all__ = ["SHEETS", "NothingThere", "decode", "find_sheet", "read_sheet", "unreadable"]
+
+#: Names of all sheets that a study may have.
+SHEETS = ("recordings", "blots", "lanes", "animals")
 
 _DELIMITERS = (",", ";", "\t")
 _TEXT, _BOOKS = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm")
@@ -32,6 +36,10 @@ _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"), " ") | dict.fromkeys(map
 _NAMES = {",": "a comma (a decimal comma, say)", ";": "a semicolon", "\t": "a tab"}
 _UNNAMED = re.compile(r"(Unnamed: \d+)?")
 _SAVE = "save it again from the spreadsheet program as .xlsx or as CSV (UTF-8)"
+
+
+class NothingThere(Problem):
+    """A sheet that is not there or has no rows, which is well where the study does without it."""
 
 
 def find_sheet(folder: str | Path, name: str) -> Path:
@@ -54,12 +62,23 @@ def find_sheet(folder: str | Path, name: str) -> Path:
             where=f"{name}.csv",
         )
     foreign = [path.name for path in files if path.name.lower() in {name + suffix for suffix in _FOREIGN}]
-    raise Problem(
+    foreign += _misspelt(folder, name)
+    kind = Problem if foreign else NothingThere
+    raise kind(
         f"the sheet is not there, but {foreign[0]} is" if foreign else "the sheet is not there",
         expected=f"{name}.csv or {name}.xlsx in the study folder",
         todo=f"save it as {name}.xlsx or {name}.csv" if foreign else "add it: labkit new writes an example",
         where=f"{name}.csv",
     )
+
+
+def _misspelt(folder: str | Path, name: str) -> list[str]:
+    """A file that seems to be meant for this sheet, such as blot.csv for blots.csv."""
+    sheets = {
+        path.stem: path.name for path in Path(folder).iterdir() if path.suffix.lower() in _TEXT + _BOOKS
+    }
+    meant = nearest(name, [stem for stem in sheets if stem.lower() not in SHEETS], cutoff=0.85)
+    return [sheets[meant]] if meant else []
 
 
 def read_sheet(path: str | Path, *, known: Iterable[str] = ()) -> pd.DataFrame:
@@ -255,8 +274,8 @@ def _heading(cell: str, known: tuple[str, ...]) -> str:
     return plain if plain in known else cell
 
 
-def _nothing(path: Path, found: str, expected: str) -> Problem:
-    return Problem(
+def _nothing(path: Path, found: str, expected: str) -> NothingThere:
+    return NothingThere(
         found,
         expected=expected,
         todo="fill it in with a spreadsheet program (rows that start with # are only comments)",
