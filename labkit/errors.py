@@ -10,7 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DataError", "LabkitError", "PickError", "Problem", "RecordingError", "ResultError", "StudyError"]
+__all__ = [
+    "DataError",
+    "ImageError",
+    "LabkitError",
+    "PickError",
+    "Problem",
+    "RecordingError",
+    "ResultError",
+    "StudyError",
+]
 
 
 class LabkitError(Exception):
@@ -48,6 +57,10 @@ class LabkitError(Exception):
 
 class RecordingError(LabkitError):
     """A recording that cannot be read or measured as asked."""
+
+
+class ImageError(LabkitError):
+    """An image or a stack of images that cannot be read or measured as asked."""
 
 
 class PickError(LabkitError):
