@@ -1,0 +1,11 @@
+"""Western blots: read an image, find its lanes and bands, measure them.
+
+``read`` gives a `BlotImage` whose signal grows with protein; ``as_image`` takes an array for one.
+"""
+
+from __future__ import annotations
+
+from labkit.blots.image import BlotImage, as_image, read
+from labkit.blots.polarity import propose_polarity
+
+__all__ = ["BlotImage", "as_image", "propose_polarity", "read"]
