@@ -63,10 +63,6 @@ class ImageError(LabkitError):
     """An image or a stack of images that cannot be read or measured as asked."""
 
 
-class ImageError(LabkitError):
-    """An image that cannot be read or measured as asked."""
-
-
 class PickError(LabkitError):
     """A pick that is missing, damaged, or was made on other bytes."""
 

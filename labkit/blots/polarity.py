@@ -3,8 +3,8 @@
 Bands are wide and low: along a column they stand out of a running median that is several bands high, while
 the edge of a membrane, the gaps between lanes and uneven background do not. So the part of the image that
 stands out is compared on either side. On 42 real and simulated images (antibodies, total protein, film, dot
-blots) the proposal is right on 41, and unsure of the one it gets wrong; the skewness of the grey values in the
-middle of the image is right on 36.
+blots) the proposal is right on 41, and unsure of the one it gets wrong; the skewness of the grey values in
+the middle of the image is right on 36.
 """
 
 from __future__ import annotations
