@@ -36,6 +36,7 @@ __all__ = ["NotebookError", "Notice", "notice", "run"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATISTICS = 4  # notebooks from this number on read the tables that those before it write
+METHODS = {1: "recordings", 2: "blots"}  # what a notebook works on; a study may do without
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def run(
 
     study = open_study(study_path)
     folder = Path(notebooks_dir) if notebooks_dir else _notebooks_dir()
-    everything = _numbered(folder)
+    everything = [path for path in _numbered(folder) if _applies(path, study)]
     chosen = _chosen(everything, notebooks)
     if jobs < 1:
         raise LabkitError(f"jobs is {jobs}", expected="1 or more")
@@ -174,6 +175,12 @@ def _numbered(folder: Path) -> list[Path]:
     return found
 
 
+def _applies(path: Path, study: Study) -> bool:
+    """Whether the study has what a notebook works on."""
+    method = METHODS.get(_number(path))
+    return method is None or not getattr(study, method).empty
+
+
 def _chosen(everything: list[Path], wanted: Sequence[int | str] | None) -> list[Path]:
     if wanted is None:
         return everything
@@ -187,7 +194,9 @@ def _chosen(everything: list[Path], wanted: Sequence[int | str] | None) -> list[
         ]
         if not matches:
             known = ", ".join(f"{_number(path)} ({path.stem})" for path in everything)
-            raise LabkitError(f"there is no notebook {text}", expected=f"one of {known}")
+            raise LabkitError(
+                f"there is no notebook {text}, or the study has nothing for it", expected=f"one of {known}"
+            )
         chosen.update(matches)
     return [path for path in everything if path in chosen]
 
@@ -231,7 +240,7 @@ def _provenance(study: Study, given: Path | str, strict: bool) -> SimpleNamespac
     )  # fmt: skip
     try:
         hashed = {path: _files.sha256(path) for path in sheets}
-        for paths in study.recordings["files"]:
+        for paths in study.raw_files().values():
             beside = picks.sidecar_path(paths)
             for path in [*paths, *([beside] if beside.exists() else [])]:
                 hashed[path] = _files.sha256(path)
@@ -275,10 +284,11 @@ def _in_words(value: Any) -> str:
     return "from the data" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _named_inputs(made: SimpleNamespace, *, blind: bool) -> dict[str, Any]:
+def _named_inputs(made: SimpleNamespace, *, blind: bool, method: str | None = None) -> dict[str, Any]:
     """Hashes of raw files and picks, under code names while the dose could be guessed from a file's name."""
     raw, chosen = [], []
-    for code, paths in zip(made.study.recordings["code"], made.study.recordings["files"], strict=True):
+    files = made.study.raw_files(method)
+    for code, paths in files.items():
         for i, path in enumerate(paths, 1):
             name = path.name if not blind else code if len(paths) == 1 else f"{code}, file {i}"
             raw.append((name, made.hashed[path]))
@@ -288,7 +298,7 @@ def _named_inputs(made: SimpleNamespace, *, blind: bool) -> dict[str, Any]:
         "blind": blind,
         "raw": sorted(raw),
         "picks": sorted(chosen),
-        "recordings": len(made.study.recordings),
+        "sources": len(files),
     }
 
 
@@ -317,7 +327,7 @@ def _render(notebook: NotebookNode, path: Path, made: SimpleNamespace) -> str:
     )  # fmt: skip
     blind = made.study.blind and _number(path) < STATISTICS
     facts = {key: value for key, value in vars(made).items() if key not in ("study", "hashed")}
-    facts |= _named_inputs(made, blind=blind)
+    facts |= _named_inputs(made, blind=blind, method=METHODS.get(_number(path)))
     facts["sheets"] = [*made.sheets, (path.name, _files.sha256(path))]
     heading = page.heading(notebook) or path.stem
     tidy = page.tidy(notebook, notice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labkit.errors import StudyError
 from labkit.study import check, open_study
 
 TOML = 'title = "Blots"\n[[groups]]\nname = "vehicle"\n[[groups]]\nname = "drug 10"\n'
@@ -139,3 +140,17 @@ def test_settings_of_blots_name_targets_that_are_there(make):
         "GAPDH, "
         "PSD-95; correct it, or add its images.",
     ]
+
+
+def test_raw_files_are_named_by_code_and_a_shared_image_once(make):
+    study = open_study(make(blots=BLOTS + "ltp/a.abf,M1,synaptophysin,\n", recordings=RECORDINGS))
+    named = study.raw_files()
+    assert sorted(files[0].name for files in named.values()) == ["a.abf", "b.abf", "c.abf"]
+    assert study.raw_files("recordings") == {study.recordings["code"][0]: (study.path / "ltp" / "c.abf",)}
+    assert set(study.raw_files("blots")) < set(study.blots["code"])
+
+
+def test_what_a_notebook_needs_is_told_when_it_is_not_there(make):
+    with pytest.raises(StudyError, match="the study has no recordings; expected rows in recordings.csv"):
+        open_study(make(), needs="recordings")
+    assert open_study(make(), needs="blots").blots.shape[0] == 2

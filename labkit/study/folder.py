@@ -82,6 +82,19 @@ class Study:
         """Folder of the HTML reports."""
         return self.path / "reports"
 
+    def raw_files(self, method: str | None = None) -> dict[str, tuple[Path, ...]]:
+        """The files behind each code: of ``"recordings"``, of ``"blots"``, or of all.
+
+        An image of several targets stands under the first of their codes.
+        """
+        found: dict[tuple[Path, ...], str] = {}
+        if method in ("recordings", None):
+            found |= dict(zip(self.recordings["files"], self.recordings["code"], strict=True))
+        if method in ("blots", None):
+            for code, file in zip(self.blots["code"], self.blots["file"], strict=True):
+                found.setdefault((file,), code)
+        return {code: files for files, code in found.items()}
+
     def animals(self) -> pd.DataFrame:
         """The sheet of animals: animal, group (ordered, control first), dose (NaN if none), others as text.
 
@@ -153,18 +166,21 @@ class Study:
         return f"<p><strong>{escape(self.title)}</strong> ({state})</p>{self.summary().to_html(index=False)}"
 
 
-def open_study(path: str | Path) -> Study:
+def open_study(path: str | Path, *, needs: str = "") -> Study:
     """Open a study folder without learning any animal's treatment.
 
     Parameters
     ----------
     path
         The folder with study.toml. A relative path is looked for in the working directory, then the project.
+    needs
+        The method without which there is nothing to do, "recordings" or "blots".
 
     Raises
     ------
     StudyError
-        With everything that is wrong with study.toml and the sheets of raw files.
+        With everything that is wrong with study.toml and the sheets of raw files, or when the study has
+        nothing of what is needed.
 
     Examples
     --------
@@ -189,7 +205,7 @@ def open_study(path: str | Path) -> Study:
     tables = recordings_table(folder, recordings, seed), blots_table(folder, blots, seed)
     if blind:
         tables = tuple(table.sort_values("code", ignore_index=True) for table in tables)
-    return Study(
+    study = Study(
         path=folder,
         title=study_file.title,
         groups=study_file.groups,
@@ -199,6 +215,18 @@ def open_study(path: str | Path) -> Study:
         lanes=lanes_table(lanes),
         figures=folder / study_file.figures,
     )
+    if needs and getattr(study, needs).empty:
+        raise StudyError(
+            [
+                Problem(
+                    f"the study has no {needs}",
+                    expected=f"rows in {needs}.csv",
+                    todo="list them there, or leave this notebook out",
+                    where=folder.name,
+                )
+            ]
+        )
+    return study
 
 
 def check(path: str | Path) -> list[LabkitError]:
