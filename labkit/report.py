@@ -36,7 +36,7 @@ __all__ = ["NotebookError", "Notice", "notice", "run"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATISTICS = 4  # notebooks from this number on read the tables that those before it write
-METHODS = {1: "recordings", 2: "blots"}  # what a notebook works on; a study may do without
+METHODS = {1: "recordings", 2: "blots", 3: "images"}  # what a notebook works on; a study may do without
 
 
 @dataclass(frozen=True)

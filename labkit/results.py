@@ -23,7 +23,22 @@ from labkit.picks import Pick
 
 __all__ = ["provenance", "read", "versions", "write"]
 
-_PACKAGES = ("labkit", "numpy", "scipy", "pandas", "statsmodels", "matplotlib", "pyabf")
+_PACKAGES = (
+    "labkit",
+    "numpy",
+    "scipy",
+    "pandas",
+    "statsmodels",
+    "matplotlib",
+    "pyabf",
+    "tifffile",
+    "pybaselines",
+    "scikit-image",
+)
+_TEXTS = (
+    *("recording", "code", "animal", "slice", "pathway", "role", "flags", "excluded", "refused", "comment"),
+    *("membrane", "target", "replicate", "endpoint", "loading_target", "neuron", "dendrite"),
+)
 _DIGITS = "%.10g"  # more than any recording carries, few enough to be the same on every platform
 
 
@@ -102,7 +117,7 @@ def write(
 def read(path: Path | str, *, made_by: str = "its notebook") -> pd.DataFrame:
     """Read a result table, checked against its provenance.
 
-    Identifiers (animal, slice, recording, code, pathway) come back as text. `made_by` names the notebook to
+    Identifiers (animal, slice, recording, code, membrane and the like) come back as text. `made_by` names the notebook to
     run when the table is missing.
 
     Raises
@@ -125,11 +140,10 @@ def read(path: Path | str, *, made_by: str = "its notebook") -> pd.DataFrame:
             where=path,
             todo=f"run {made_by} again; corrections belong into picks, which keep their reason",
         )
-    identifiers = dict.fromkeys(
-        ("recording", "code", "animal", "slice", "pathway", "role", "flags", "excluded", "comment"), str
+    table = pd.read_csv(
+        StringIO(text), dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=[""]
     )
-    table = pd.read_csv(StringIO(text), dtype=identifiers, keep_default_na=False, na_values=[""])
-    words = [name for name in identifiers if name in table]
+    words = [name for name in _TEXTS if name in table]
     table[words] = table[words].fillna("")
     return table
 

@@ -676,7 +676,8 @@ def test_any_row_gives_a_study_or_sentences(tmp_path_factory, rows):
 def test_a_new_study_says_clearly_what_to_fill_in(tmp_path):
     folder = new(tmp_path / "deep" / "mine")
     assert sorted(p.name for p in folder.iterdir()) == [
-        "animals.csv", "blots", "blots.csv", "lanes.csv", "ltp", "recordings.csv", "study.toml",
+        "animals.csv", "blots", "blots.csv", "images.csv", "lanes.csv", "ltp", "recordings.csv", "spines",
+        "study.toml",
     ]  # fmt: skip
     fill = (
         "the sheet has headings but no rows; expected at least one row below them; "

@@ -105,6 +105,16 @@ membrane,lane,animal,replicate,role,ug,note
 # 1,2,m01,1,sample,20,
 """
 
+_IMAGES = """\
+# One row for each dendrite. Rows that start with # are comments.
+# file: from this folder on; several dendrites of one image name it in a row each.
+# voxel_z_um, voxel_y_um, voxel_x_um: only if the file does not say, or is wrong.
+# modality: fluorescence or brightfield (Golgi); empty lets labkit look.
+# A study without spines leaves this sheet as it is.
+file,animal,neuron,dendrite,channel,voxel_z_um,voxel_y_um,voxel_x_um,modality,note
+# spines/m01_n1.tif,m01,1,1,,0.3,0.1,0.1,,an example: write your own rows below
+"""
+
 _ANIMALS = """\
 # One row for each animal: its group as study.toml spells it. Further columns may stand beside.
 # Only the statistics read this sheet.
@@ -138,12 +148,13 @@ def new(path: str | Path) -> Path:
         "recordings.csv": _RECORDINGS,
         "blots.csv": _BLOTS,
         "lanes.csv": _LANES,
+        "images.csv": _IMAGES,
         "animals.csv": _ANIMALS,
     }
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     made: list[Path] = []
     try:
-        for each in (*reversed(missing), folder / "ltp", folder / "blots"):
+        for each in (*reversed(missing), *(folder / name for name in ("ltp", "blots", "spines"))):
             each.mkdir()
             made.append(each)
         for name, text in texts.items():

@@ -8,11 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labkit.errors import Problem, place
-from labkit.study.models import AnimalRow, BlotRow, LaneRow, RecordingRow
+from labkit.study.models import AnimalRow, BlotRow, DendriteRow, LaneRow, RecordingRow
 from labkit.study.rows import Sheet
 from labkit.study.validation import near, nearest, show
 
-__all__ = ["animals_amiss", "files_amiss", "resolve", "slices_twice", "strangers"]
+__all__ = ["animals_amiss", "dendrites_twice", "files_amiss", "resolve", "slices_twice", "strangers"]
+
+
+def dendrites_twice(sheet: Sheet[DendriteRow]) -> Iterator[Problem]:
+    """Dendrites that stand in two rows, and voxel sizes of which a part is missing."""
+    seen: dict[str, int] = {}
+    for number, row in sheet.rows.items():
+        first = seen.setdefault(row.name, number) if row.animal and row.neuron and row.dendrite else number
+        if first != number:
+            yield Problem(
+                f"animal {row.animal!r}, neuron {row.neuron!r}, dendrite {row.dendrite!r} stands in row "
+                f"{first} already",
+                expected="one row for each dendrite",
+                todo="correct the neuron or the dendrite, or take the row out",
+                where=place(sheet.file, number, "dendrite"),
+            )
+        sizes = {"voxel_z_um": row.voxel_z_um, "voxel_y_um": row.voxel_y_um, "voxel_x_um": row.voxel_x_um}
+        missing = [name for name, size in sizes.items() if size is None]
+        if 0 < len(missing) < 3:
+            yield Problem(
+                f"{' and '.join(missing)} is empty",
+                expected="all three sizes of a voxel in µm, or none where the file states them",
+                todo="fill it in; a flat image takes the depth of focus or 1 as voxel_z_um",
+                where=place(sheet.file, number, missing[0]),
+            )
 
 
 def slices_twice(sheet: Sheet[RecordingRow]) -> Iterator[Problem]:
@@ -30,7 +54,11 @@ def slices_twice(sheet: Sheet[RecordingRow]) -> Iterator[Problem]:
 
 
 def files_amiss(
-    folder: Path, sheet: Sheet[RecordingRow] | Sheet[BlotRow], *, column: str = "files", shared: bool = False
+    folder: Path,
+    sheet: Sheet[RecordingRow] | Sheet[BlotRow] | Sheet[DendriteRow],
+    *,
+    column: str = "files",
+    shared: bool = False,
 ) -> Iterator[Problem]:
     """Files that are not there, and files that two rows claim, unless they may be `shared`."""
     claimed: dict[Path, int] = {}
@@ -130,7 +158,7 @@ def animals_amiss(sheet: Sheet[AnimalRow], groups: list[str]) -> Iterator[Proble
 
 
 def strangers(sheet: Sheet[RecordingRow] | Sheet[LaneRow], animals: Sheet[AnimalRow]) -> Iterator[Problem]:
-    """Recordings and lanes of animals that have no row of their own."""
+    """Recordings, lanes and dendrites of animals that have no row of their own."""
     known = {row.animal for row in animals.rows.values()} - {""}
     for number, row in sheet.rows.items():
         if known and row.animal and row.animal not in known:

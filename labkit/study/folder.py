@@ -15,17 +15,25 @@ import pandas as pd
 
 from labkit.errors import LabkitError, Problem, ResultError, StudyError
 from labkit.study.blank import new
-from labkit.study.consistency import animals_amiss, files_amiss, slices_twice, strangers
+from labkit.study.consistency import (
+    animals_amiss,
+    dendrites_twice,
+    files_amiss,
+    slices_twice,
+    strangers,
+)
 from labkit.study.membranes import blots_amiss, lanes_amiss, targets_amiss
-from labkit.study.models import AnimalRow, BlotRow, LaneRow, RecordingRow
-from labkit.study.raw import blots_table, lanes_table, recordings_table
+from labkit.study.models import AnimalRow, BlotRow, DendriteRow, LaneRow, RecordingRow
+from labkit.study.raw import blots_table, dendrites_table, lanes_table, recordings_table
 from labkit.study.rows import Sheet, read_rows
 from labkit.study.settings import Group, Settings, group_names, read_settings
 from labkit.study.sheets import unreadable
 from labkit.study.validation import near
 
-__all__ = ["Group", "Study", "check", "new", "open_study"]
+__all__ = ["METHODS", "Group", "Study", "check", "new", "open_study"]
 
+#: The tables of a study that list raw files, and the sheets of the same name.
+METHODS = ("recordings", "blots", "images")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -44,13 +52,17 @@ class Study:
         control_pathway ('' if none), channel and unit (None if not given), induction_s (s, NaN if not given),
         note, and any further column of the sheet as text. Rows stand in the order of the codes while the
         study is blind (the sheet may be sorted by group), else in the order of the sheet. No rows when the
-        study has no such method; the same holds for `blots` and `lanes`.
+        study has no such method; the same holds for the other tables.
     blots
         One row per image of a target: blot (membrane and target), code, file (Path), membrane, target,
         polarity (bright, dark, or None to be proposed), exposure, note, and further columns; ordered alike.
     lanes
         One row per lane of a membrane: membrane, lane (from 1 at the left), animal ('' where there is none),
         replicate, role (sample, ladder, reference, dilution, empty), ug (µg, NaN if not given), note.
+    images
+        One row per dendrite in an image: image (animal-neuron-dendrite), code, file (Path), animal, neuron,
+        dendrite, channel, voxel_um ((z, y, x) or None where the file says it), modality (None to be read from
+        the image), note, and further columns; ordered as `recordings` are.
     """
 
     path: Path
@@ -60,6 +72,7 @@ class Study:
     recordings: pd.DataFrame
     blots: pd.DataFrame
     lanes: pd.DataFrame
+    images: pd.DataFrame
     figures: Path
 
     @property
@@ -83,17 +96,17 @@ class Study:
         return self.path / "reports"
 
     def raw_files(self, method: str | None = None) -> dict[str, tuple[Path, ...]]:
-        """The files behind each code: of ``"recordings"``, of ``"blots"``, or of all.
+        """The files behind each code: of ``"recordings"``, ``"blots"`` or ``"images"``, or of all.
 
-        An image of several targets stands under the first of their codes.
+        An image that several rows share stands under the first of their codes.
         """
         found: dict[tuple[Path, ...], str] = {}
-        if method in ("recordings", None):
-            found |= dict(zip(self.recordings["files"], self.recordings["code"], strict=True))
-        if method in ("blots", None):
-            for code, file in zip(self.blots["code"], self.blots["file"], strict=True):
-                found.setdefault((file,), code)
-        return {code: files for files, code in found.items()}
+        for name in METHODS if method is None else (method,):
+            table = getattr(self, name)
+            files = table["files"] if "files" in table else table["file"].map(lambda file: (file,))
+            for code, paths in zip(table["code"], files, strict=True):
+                found.setdefault(paths, code)
+        return {code: paths for paths, code in found.items()}
 
     def animals(self) -> pd.DataFrame:
         """The sheet of animals: animal, group (ordered, control first), dose (NaN if none), others as text.
@@ -146,14 +159,14 @@ class Study:
 
     def summary(self) -> pd.DataFrame:
         """Numbers of what the study has: one row, safe to show while blind."""
-        animals = {*self.recordings["animal"], *self.lanes["animal"]} - {""}
-        files = {*(file for files in self.recordings["files"] for file in files), *self.blots["file"]}
+        animals = {*self.recordings["animal"], *self.lanes["animal"], *self.images["animal"]} - {""}
         counts = {
             "recordings": len(self.recordings),
             "membranes": self.blots["membrane"].nunique(),
             "blots": len(self.blots),
+            "dendrites": len(self.images),
             "animals": len(animals),
-            "files": len(files),
+            "files": len({file for files in self.raw_files().values() for file in files}),
         }
         return pd.DataFrame([{what: n for what, n in counts.items() if n}])
 
@@ -174,7 +187,7 @@ def open_study(path: str | Path, *, needs: str = "") -> Study:
     path
         The folder with study.toml. A relative path is looked for in the working directory, then the project.
     needs
-        The method without which there is nothing to do, "recordings" or "blots".
+        The method without which there is nothing to do: "recordings", "blots" or "images".
 
     Raises
     ------
@@ -200,11 +213,15 @@ def open_study(path: str | Path, *, needs: str = "") -> Study:
         problems += targets_amiss(sheets[1], study_file.blots.named)
     if problems or study_file is None:
         raise StudyError(problems)
-    recordings, blots, lanes = (list(sheet.rows.values()) for sheet in sheets)
+    rows = [list(sheet.rows.values()) for sheet in sheets]
     seed, blind = study_file.blinding.seed, study_file.blinding.blind
-    tables = recordings_table(folder, recordings, seed), blots_table(folder, blots, seed)
+    tables = [
+        recordings_table(folder, rows[0], seed),
+        blots_table(folder, rows[1], seed),
+        dendrites_table(folder, rows[3], seed),
+    ]
     if blind:
-        tables = tuple(table.sort_values("code", ignore_index=True) for table in tables)
+        tables = [table.sort_values("code", ignore_index=True) for table in tables]
     study = Study(
         path=folder,
         title=study_file.title,
@@ -212,7 +229,8 @@ def open_study(path: str | Path, *, needs: str = "") -> Study:
         settings=study_file.settings,
         recordings=tables[0],
         blots=tables[1],
-        lanes=lanes_table(lanes),
+        lanes=lanes_table(rows[2]),
+        images=tables[2],
         figures=folder / study_file.figures,
     )
     if needs and getattr(study, needs).empty:
@@ -240,7 +258,7 @@ def check(path: str | Path) -> list[LabkitError]:
         return list(error.problems)
     study_file, data, problems = read_settings(folder)
     animals, sheets = read_rows(folder, AnimalRow), _raw_sheets(folder)
-    recordings, blots, lanes = sheets
+    recordings, blots, lanes, images = sheets
     problems += [
         *_raw_problems(folder, *sheets),
         *(targets_amiss(blots, study_file.blots.named) if study_file else ()),
@@ -248,6 +266,7 @@ def check(path: str | Path) -> list[LabkitError]:
         *animals_amiss(animals, group_names(data)),
         *strangers(recordings, animals),
         *strangers(lanes, animals),
+        *strangers(images, animals),
     ]
     statistics = data.get("statistics")
     unit = statistics.get("unit", "animal") if isinstance(statistics, dict) else "animal"
@@ -288,19 +307,30 @@ def _folder(path: str | Path) -> Path:
     )
 
 
-def _raw_sheets(folder: Path) -> tuple[Sheet[RecordingRow], Sheet[BlotRow], Sheet[LaneRow]]:
-    return read_rows(folder, RecordingRow), read_rows(folder, BlotRow), read_rows(folder, LaneRow)
+_RawSheets = tuple[Sheet[RecordingRow], Sheet[BlotRow], Sheet[LaneRow], Sheet[DendriteRow]]
+
+
+def _raw_sheets(folder: Path) -> _RawSheets:
+    models = RecordingRow, BlotRow, LaneRow, DendriteRow
+    return tuple(read_rows(folder, model) for model in models)  # type: ignore[return-value]
 
 
 def _raw_problems(
-    folder: Path, recordings: Sheet[RecordingRow], blots: Sheet[BlotRow], lanes: Sheet[LaneRow]
+    folder: Path,
+    recordings: Sheet[RecordingRow],
+    blots: Sheet[BlotRow],
+    lanes: Sheet[LaneRow],
+    images: Sheet[DendriteRow],
 ) -> list[LabkitError]:
     """What is wrong with the sheets of raw files; a study may do without a method, but not without all."""
-    has_blots = not (blots.unused and lanes.unused)
+    has_blots, has_images = not (blots.unused and lanes.unused), not images.unused
     problems: list[LabkitError] = []
-    if not (recordings.unused and has_blots):
-        problems += recordings.problems
+    if not (recordings.unused and (has_blots or has_images)):
+        problems += [*recordings.problems, *slices_twice(recordings), *files_amiss(folder, recordings)]
     if has_blots:
         problems += [*blots.problems, *lanes.problems, *blots_amiss(blots, lanes), *lanes_amiss(lanes)]
-    problems += [*slices_twice(recordings), *files_amiss(folder, recordings)]
-    return problems + list(files_amiss(folder, blots, column="file", shared=True))
+        problems += files_amiss(folder, blots, column="file", shared=True)
+    if has_images:
+        problems += [*images.problems, *dendrites_twice(images)]
+        problems += files_amiss(folder, images, column="file", shared=True)
+    return problems

@@ -1,4 +1,4 @@
-"""What a row of each sheet holds: a slice, a blot, a lane, an animal."""
+"""What a row of each sheet holds: a slice, a blot, a lane, a dendrite, an animal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from labkit.study.rows import Row
 from labkit.study.validation import Number, Optional, Text, near, wrong
 
-__all__ = ["ROLES", "AnimalRow", "BlotRow", "LaneRow", "RecordingRow"]
+__all__ = ["ROLES", "AnimalRow", "BlotRow", "DendriteRow", "LaneRow", "RecordingRow"]
 
 #: What a lane may hold. A reference is the same sample on every membrane, a dilution one of a series of it.
 ROLES = ("sample", "ladder", "reference", "dilution", "empty")
@@ -146,6 +146,38 @@ class LaneRow(Row):
     role: Annotated[str | None, BeforeValidator(_word_of(ROLES, "what the lane holds")), Optional] = None
     ug: Annotated[Number | None, Optional] = Field(default=None, gt=0)
     note: str = ""
+
+
+class DendriteRow(Row):
+    """One dendrite in one image. An image of several dendrites has a row for each."""
+
+    sheet: ClassVar[str] = "images"
+    kept_back: ClassVar[dict[str, str]] = {**_BLIND, "code": "labkit makes it"}
+
+    file: Annotated[Text, BeforeValidator(_one_file)]
+    animal: Text
+    neuron: Text
+    dendrite: Text
+    channel: Annotated[int | str | None, BeforeValidator(_channel), Optional] = None
+    voxel_z_um: Annotated[Number | None, Optional] = Field(default=None, gt=0)
+    voxel_y_um: Annotated[Number | None, Optional] = Field(default=None, gt=0)
+    voxel_x_um: Annotated[Number | None, Optional] = Field(default=None, gt=0)
+    modality: Annotated[
+        str | None,
+        BeforeValidator(_word_of(("fluorescence", "brightfield"), "how the image was made")),
+        Optional,
+    ] = None
+    note: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file, as other sheets have several of them."""
+        return (self.file,) if self.file else ()
+
+    @property
+    def name(self) -> str:
+        """The name made from animal, neuron and dendrite."""
+        return f"{self.animal}-{self.neuron}-{self.dendrite}"
 
 
 class AnimalRow(Row):

@@ -1,18 +1,19 @@
-"""The tables of a study's raw files, one row for each recording, blot or lane, under blind codes."""
+"""The tables of a study's raw files: a row for each recording, blot, lane or dendrite, under blind codes."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from labkit.study.consistency import resolve
-from labkit.study.models import BlotRow, LaneRow, RecordingRow
+from labkit.study.models import BlotRow, DendriteRow, LaneRow, RecordingRow
+from labkit.study.rows import Row
 
-__all__ = ["blots_table", "lanes_table", "recordings_table"]
+__all__ = ["blots_table", "dendrites_table", "lanes_table", "recordings_table"]
 
 
 def recordings_table(folder: Path, rows: Iterable[RecordingRow], seed: int) -> pd.DataFrame:
@@ -70,9 +71,32 @@ def lanes_table(rows: Iterable[LaneRow]) -> pd.DataFrame:
     return table.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
 
 
-def _with_extra(
-    columns: dict[str, object], rows: list[RecordingRow] | list[BlotRow] | list[LaneRow]
-) -> pd.DataFrame:
+def dendrites_table(folder: Path, rows: Iterable[DendriteRow], seed: int) -> pd.DataFrame:
+    """One row per dendrite, in the order of the sheet; columns as `Study.images` lists them."""
+    rows = list(rows)
+    names = [row.name for row in rows]
+    columns = {
+        "image": names,
+        "code": _codes(names, seed, "D"),
+        "file": [resolve(folder, row.file) for row in rows],
+        "animal": [row.animal for row in rows],
+        "neuron": [row.neuron for row in rows],
+        "dendrite": [row.dendrite for row in rows],
+        "channel": pd.Series([row.channel for row in rows], dtype=object),
+        "voxel_um": pd.Series(
+            [
+                None if None in (size := (row.voxel_z_um, row.voxel_y_um, row.voxel_x_um)) else size
+                for row in rows
+            ],
+            dtype=object,
+        ),
+        "modality": pd.Series([row.modality for row in rows], dtype=object),
+        "note": [row.note for row in rows],
+    }
+    return _with_extra(columns, rows)
+
+
+def _with_extra(columns: dict[str, object], rows: Sequence[Row]) -> pd.DataFrame:
     extra = pd.DataFrame([row.model_extra or {} for row in rows])
     return pd.concat([pd.DataFrame(columns), extra], axis="columns")
 

@@ -27,7 +27,7 @@ from labkit.study.validation import nearest
 __all__ = ["SHEETS", "NothingThere", "decode", "find_sheet", "read_sheet", "unreadable"]
 
 #: Names of all sheets that a study may have.
-SHEETS = ("recordings", "blots", "lanes", "animals")
+SHEETS = ("recordings", "blots", "lanes", "images", "animals")
 
 _DELIMITERS = (",", ";", "\t")
 _TEXT, _BOOKS = (".csv", ".tsv", ".txt"), (".xlsx", ".xlsm")
