@@ -117,8 +117,8 @@ def write(
 def read(path: Path | str, *, made_by: str = "its notebook") -> pd.DataFrame:
     """Read a result table, checked against its provenance.
 
-    Identifiers (animal, slice, recording, code, membrane and the like) come back as text. `made_by` names the notebook to
-    run when the table is missing.
+    Identifiers (animal, slice, recording, code, membrane and the like) come back as text. `made_by` names the
+    notebook to run when the table is missing.
 
     Raises
     ------
