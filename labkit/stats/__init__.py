@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from labkit.stats.compare import Comparison, compare
+from labkit.stats.adjusted import Adjusted
+from labkit.stats.ancova import ancova, blocked
+from labkit.stats.compare import compare
+from labkit.stats.comparison import Comparison
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
+from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
 from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
@@ -12,14 +16,18 @@ from labkit.stats.trend import Jonckheere, jonckheere, trend
 from labkit.stats.units import Units, experimental_units
 
 __all__ = [
+    "Adjusted",
     "Anova",
     "Comparison",
+    "DoseResponse",
     "Jonckheere",
     "MixedModel",
     "Outcome",
     "Units",
     "adjust",
+    "ancova",
     "assumptions",
+    "blocked",
     "compare",
     "describe",
     "dunn",
@@ -27,6 +35,7 @@ __all__ = [
     "experimental_units",
     "games_howell",
     "hedges_g",
+    "hill",
     "jonckheere",
     "kruskal",
     "mixed_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,21 @@ from labkit.stats.validate import join
 
 if TYPE_CHECKING:
     from labkit.stats.compare import Comparison
+    from labkit.stats.hill import DoseResponse
     from labkit.stats.mixed import MixedModel
     from labkit.stats.oneway import Outcome
 
-__all__ = ["interval", "methods", "mixed", "number", "outcome", "p_value", "plural", "summary"]
+__all__ = [
+    "dose_response",
+    "interval",
+    "methods",
+    "mixed",
+    "number",
+    "outcome",
+    "p_value",
+    "plural",
+    "summary",
+]
 
 # Smaller P say nothing more: they lean on the far tail of a model.
 _SMALLEST = 1e-10
@@ -87,13 +99,19 @@ def summary(c: Comparison) -> str:
     sentences = [f"{_label(c.value)} by {c.group}: {_omnibus(c, percent)}; {_count(c)}."]
     if len(c.posthoc):
         test = _TESTS[c.posthoc_test].format(control=c.control)
+        if c.adjusted is not None:
+            test = _of_adjusted(c)
         sentences.append(f"{test}: {_contrasts(c, percent)}.")
     if len(c.trend):
         row = c.trend.loc["dose"]
-        width = row["ci_high"] - row["ci_low"]
+        if "ratio" in row:
+            size = f"{_times(row)} per unit of dose"
+        else:
+            width = row["ci_high"] - row["ci_low"]
+            slope = number(row["slope"], like=width, sign=True)
+            size = f"{slope} per unit of dose {interval(row['ci_low'], row['ci_high'], like=width)}"
         sentences.append(
-            f"Linear trend over dose: {number(row['slope'], like=width, sign=True)} per unit of dose "
-            f"{interval(row['ci_low'], row['ci_high'], like=width)}, "
+            f"Linear trend over dose: {size}, "
             f"t({row['df']:.0f}) = {number(row['statistic'])}, {p_value(row['p'], alpha=c.alpha)}."
         )
     if c.jonckheere is not None:
@@ -124,11 +142,12 @@ _OMNIBUS = {
 def _omnibus(c: Comparison, percent: str) -> str:
     said = f"{c.omnibus.test}, {outcome(c.omnibus, alpha=c.alpha)}"
     effects = c.effects.set_index("effect")
-    if "eta2" in effects.index:
-        eta = effects.loc["eta2"]
-        omega = effects.loc["omega2", "value"]
+    part, prefix = ("partial ", "partial_") if c.adjusted is not None else ("", "")
+    if f"{prefix}eta2" in effects.index:
+        eta = effects.loc[f"{prefix}eta2"]
+        omega = effects.loc[f"{prefix}omega2", "value"]
         ci = f"{percent} {eta['ci_low']:.2f} to {eta['ci_high']:.2f}"
-        return f"{said}, η² = {eta['value']:.2f} ({ci}), ω² = {omega:.2f}"
+        return f"{said}, {part}η² = {eta['value']:.2f} ({ci}), {part}ω² = {omega:.2f}"
     return f"{said}, rank ε² = {effects.loc['rank_epsilon2', 'value']:.2f}"
 
 
@@ -147,7 +166,9 @@ def _contrasts(c: Comparison, percent: str) -> str:
     spread = float(c.groups["sd"].median()) or None
     g = c.effects[c.effects["effect"] == "hedges_g"].set_index("group")
     for i, row in enumerate(c.posthoc.to_dict("records")):
-        if "difference" in row:
+        if "ratio" in row:
+            value = _times(row, percent if i == 0 else "")
+        elif "difference" in row:
             ci = interval(row["ci_low"], row["ci_high"], like=spread)
             value = (
                 f"{number(row['difference'], like=spread, sign=True)} ({percent + ' ' if i == 0 else ''}{ci})"
@@ -167,6 +188,29 @@ def _contrasts(c: Comparison, percent: str) -> str:
     return "; ".join(said)
 
 
+def _times(row: Mapping[str, float], percent: str = "") -> str:
+    """A ratio with its interval, to the decimals of how wide it is."""
+    width = row["ratio_high"] - row["ratio_low"]
+    ci = interval(row["ratio_low"], row["ratio_high"], like=width)
+    return f"×{number(row['ratio'], like=width)} ({percent + ' ' if percent else ''}{ci})"
+
+
+def _of_adjusted(c: Comparison) -> str:
+    """Which contrasts of adjusted means, and how P is adjusted."""
+    if c.posthoc_test == "tukey":
+        return "Tukey's test of all pairs of adjusted means"
+    how = {"Holm": "Holm's method on t tests", "none": "t test", "multivariate t": "Dunnett's test"}
+    return f"{how[c.adjusted.adjustment]} against {c.control}, adjusted means"
+
+
+def _model_terms(c: Comparison) -> str:
+    """What stands in the model beside the group."""
+    parts = [f"{c.block} as block"] if c.block else []
+    if c.covariates:
+        parts.append(f"{join(c.covariates)} as {'covariate' if len(c.covariates) == 1 else 'covariates'}")
+    return join(parts)
+
+
 def _dropped(dropped: pd.DataFrame) -> str:
     counts = dropped["reason"].value_counts(sort=False)
     reasons = join(f"{reason} ({n})" for reason, n in counts.items())
@@ -184,8 +228,24 @@ def methods(c: Comparison) -> str:
         several = c.groups["n_subunits"].sum() > c.groups["n"].sum()
         averaged = f"; {join(levels)} were averaged to it first" if several else ""
         said.append(f"The experimental unit was the {c.unit}{averaged}.")
-    said.append(f"{join(names)} were compared by {_OMNIBUS[c.omnibus.test]}.")
-    if c.posthoc_test in ("dunnett", "tukey", "games-howell"):
+    if c.scale != "linear":
+        said.append(
+            "Natural logarithms of the values were compared, so differences between groups are ratios of "
+            "geometric means."
+        )
+    if c.adjusted is not None:
+        said.append(
+            f"{join(names)} were compared by a linear model with {_model_terms(c)} (F test of the group given "
+            "the rest)."
+        )
+    else:
+        said.append(f"{join(names)} were compared by {_OMNIBUS[c.omnibus.test]}.")
+    if c.adjusted is not None and c.posthoc_test != "none":
+        said.append(
+            f"Then adjusted means were contrasted ({_of_adjusted(c).removesuffix(', adjusted means')}), with "
+            "P adjusted for multiplicity and simultaneous confidence intervals."
+        )
+    elif c.posthoc_test in ("dunnett", "tukey", "games-howell"):
         against = {
             "dunnett": f"each group was compared with {c.control} by Dunnett's test",
             "tukey": "all pairs of groups were compared by Tukey's test",
@@ -205,18 +265,25 @@ def methods(c: Comparison) -> str:
         )
     if len(c.trend):
         said.append(
-            "Trend with dose was tested by linear contrasts of group means (rank, dose and log(1 + dose)) "
-            "and by the Jonckheere-Terpstra test."
+            "Trend with dose was tested by linear contrasts of "
+            f"{'group' if c.adjusted is None else 'adjusted'} means (rank, dose and log(1 + dose))"
+            f"{' and by the Jonckheere-Terpstra test' if c.jonckheere is not None else ''}."
         )
     elif c.jonckheere is not None:
         said.append("Trend with dose was tested by the Jonckheere-Terpstra test.")
-    said.append(
-        "Effects are given as η² and ω² (η² with the interval of the noncentral F) and as Hedges' g against "
-        f"{c.control} (interval of the noncentral t)."
-        if c.omnibus.symbol == "F"
-        else "Effects are given as ε² of ranks, and as Hedges' g against "
-        f"{c.control} (interval of the noncentral t)."
-    )
+    if c.adjusted is not None:
+        said.append(
+            "Effects are given as partial η² and ω² (interval of the noncentral F) and as Hedges' g, the "
+            f"difference of adjusted means from {c.control} over the residual SD (interval of the noncentral t)."
+        )
+    else:
+        said.append(
+            "Effects are given as η² and ω² (η² with the interval of the noncentral F) and as Hedges' g against "
+            f"{c.control} (interval of the noncentral t)."
+            if c.omnibus.symbol == "F"
+            else "Effects are given as ε² of ranks, and as Hedges' g against "
+            f"{c.control} (interval of the noncentral t)."
+        )
     said.append(
         f"All tests were two-sided at α = {c.alpha:g}. Equality of variances (Brown-Forsythe, Bartlett) and "
         "normality of residuals (Shapiro-Wilk) were examined but did not decide which test was made."
@@ -276,3 +343,38 @@ def _label(value: str) -> str:
 def plural(noun: str) -> str:
     """Several of a thing that a column is named after."""
     return noun if noun.endswith("s") else f"{noun}s"
+
+
+def dose_response(curve: DoseResponse) -> str:
+    """A Hill curve in sentences; see `DoseResponse.summary`."""
+    percent = f"{100 * (1 - curve.alpha):g}% CI"
+    spread = curve.sigma
+
+    def said(name: str, text: str, *, like: float | None = None, first: bool = False) -> str:
+        row = curve.parameters.loc[name]
+        value = number(row["value"], like=like)
+        if row["fixed"]:
+            return f"{text} {value} (fixed)"
+        low, high = (number(row[end], like=like) for end in ("ci_low", "ci_high"))
+        return f"{text} {value} ({percent + ' ' if first else ''}{_range(low, high, row)})"
+
+    rises = curve.parameters.loc["hill", "value"] > 0
+    ends = [said("bottom", "bottom", like=spread), said("top", "top", like=spread)]
+    unit = plural(curve.unit) if curve.unit else "rows, each an independent unit,"
+    sentences = [
+        f"Hill curve of {_label(curve.value)} over {curve.dose}: {said('ec50', 'EC50', first=True)}, "
+        f"{said('hill', 'Hill slope', like=1.0)}, {join(ends if rises else ends[::-1])}; "
+        f"n = {curve.n} {unit} at {len(curve.doses)} doses."
+    ]
+    if curve.lack_of_fit is not None:
+        sentences.append(f"Lack of fit: {outcome(curve.lack_of_fit, alpha=curve.alpha)}.")
+    if len(curve.dropped):
+        sentences.append(_dropped(curve.dropped))
+    return " ".join([*sentences, *curve.warnings])
+
+
+def _range(low: str, high: str, row: pd.Series) -> str:
+    """Two limits in words, an open one as what it leaves."""
+    if np.isinf(row["ci_high"]):
+        return f"above {low}" if row["ci_low"] > 0 or np.isfinite(row["ci_low"]) else "not limited"
+    return f"below {high}" if np.isinf(row["ci_low"]) else f"{low} to {high}"
