@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from labkit.blots.image import BlotImage, as_image, read
 from labkit.blots.polarity import propose_polarity
+from labkit.blots.ratios import loading_table, ratios
 
-__all__ = ["BlotImage", "as_image", "propose_polarity", "read"]
+__all__ = ["BlotImage", "as_image", "loading_table", "propose_polarity", "ratios", "read"]
