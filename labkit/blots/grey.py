@@ -88,8 +88,8 @@ def to_grey(
     if n_coloured:
         told.append(
             f"{n_coloured} {'pixel is' if n_coloured == 1 else 'pixels are'} painted over in colour, as "
-            "Image Lab does where the camera was saturated; bands that they touch are in doubt, so export the "
-            "raw 16-bit image without marks and overlays"
+            "Image Lab does where the camera was saturated; bands that they touch are in doubt, so export "
+            "the raw 16-bit image without marks and overlays"
         )
     first, second, third = np.moveaxis(values, 2, 0)
     grey = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))

@@ -208,8 +208,8 @@ def _shades_told(values: NDArray[Any]) -> tuple[str, ...]:
 def _polarity_told(stated: Polarity | None, proposed: Polarity, confidence: float) -> tuple[str, ...]:
     if stated is None and confidence < UNSURE_BELOW:
         return (
-            f"it is not clear from the image whether bands are dark or bright; they are taken for {proposed}; "
-            "look at it and say which they are",
+            f"it is not clear from the image whether bands are dark or bright; {proposed} is taken; look at "
+            "it and say which they are",
         )
     if stated is not None and stated != proposed and confidence >= _SURE:
         return (
