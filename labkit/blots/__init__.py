@@ -5,8 +5,22 @@
 
 from __future__ import annotations
 
+from labkit.blots.blocks import balance, percent_of_control, refuse_own_control
+from labkit.blots.dilution import flag_range, linear_range
 from labkit.blots.image import BlotImage, as_image, read
 from labkit.blots.polarity import propose_polarity
 from labkit.blots.ratios import loading_table, ratios
 
-__all__ = ["BlotImage", "as_image", "loading_table", "propose_polarity", "ratios", "read"]
+__all__ = [
+    "BlotImage",
+    "as_image",
+    "balance",
+    "flag_range",
+    "linear_range",
+    "loading_table",
+    "percent_of_control",
+    "propose_polarity",
+    "ratios",
+    "read",
+    "refuse_own_control",
+]
