@@ -154,7 +154,7 @@ def test_strict_mode_names_the_windows_that_nobody_confirmed(items, monkeypatch)
         picker.confirm(index)
     picker.exclude(2, "drift")
     picker.include(2)
-    with pytest.raises(PickError, match=r"2 of 4 windows are confirmed by nobody \(R02 S0, R02 S1\)"):
+    with pytest.raises(PickError, match=r"2 of 4 slope windows are confirmed by nobody \(R02 S0, R02 S1\)"):
         picker.windows(strict=True)
     monkeypatch.setenv("LABKIT_STRICT", "1")
     with pytest.raises(PickError):

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from labkit.pickers.items import TraceItem, trace_items
+from labkit.pickers.lanes import LanesPicker
+from labkit.pickers.lanes_items import LanesItem, lane_items
+from labkit.pickers.regions import Regions
+from labkit.pickers.trace import TracePicker
 
-from labkit.pickers.trace import TraceItem, TracePicker
-
-__all__ = ["TraceItem", "TracePicker", "trace_items"]
-
-
-def trace_items(
-    traces: Mapping[tuple[str, str], Any], files: Mapping[str, Sequence[Path]]
-) -> list[TraceItem]:
-    """The items of a `TracePicker` from the mean traces by (code, pathway) and the files of each code."""
-    return [
-        TraceItem(
-            code=code,
-            pathway=pathway,
-            files=files[code],
-            time_ms=trace.time_ms,
-            traces_mV=trace.traces_mV,
-            proposal_ms=trace.proposal_ms,
-            blank_ms=trace.blank_ms,
-        )
-        for (code, pathway), trace in traces.items()
-    ]
+__all__ = ["LanesItem", "LanesPicker", "Regions", "TraceItem", "TracePicker", "lane_items", "trace_items"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from labkit.errors import DataError
 
-__all__ = ["TraceItem", "Window"]
+__all__ = ["TraceItem", "Window", "trace_items"]
 
 Window = tuple[float, float]
 _DIGITS = 4  # of a time in ms: a tenth of a microsecond, far below any sample interval
@@ -108,3 +109,21 @@ class TraceItem:
         """Times as float64, then each trace as float32, one after the other: what the browser unpacks."""
         parts = [self.time_ms.astype("<f8"), *(trace.astype("<f4") for trace in self.traces_mV.values())]
         return b"".join(part.tobytes() for part in parts)
+
+
+def trace_items(
+    traces: Mapping[tuple[str, str], Any], files: Mapping[str, Sequence[Path]]
+) -> list[TraceItem]:
+    """The items of a `TracePicker` from the mean traces by (code, pathway) and the files of each code."""
+    return [
+        TraceItem(
+            code=code,
+            pathway=pathway,
+            files=files[code],
+            time_ms=trace.time_ms,
+            traces_mV=trace.traces_mV,
+            proposal_ms=trace.proposal_ms,
+            blank_ms=trace.blank_ms,
+        )
+        for (code, pathway), trace in traces.items()
+    ]

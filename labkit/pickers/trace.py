@@ -7,33 +7,20 @@ state of all traces.
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from labkit.errors import LabkitError
 from labkit.pickers.items import TraceItem
 from labkit.pickers.picture import Panel, window_grid
-from labkit.pickers.windows import Mark, WindowPicks
+from labkit.pickers.widget import PickerWidget, one_module, one_sheet
+from labkit.pickers.windows import WindowPicks
 
 __all__ = ["TraceItem", "TracePicker"]
 
-_HERE = Path(__file__).parent
 
-
-def _one_module(*names: str) -> str:
-    """Scripts joined into the one module that a widget can be, without their imports from each other."""
-    text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-    return re.sub(r'^import \{[^}]*\} from "\./[^"]*";\n', "", text, flags=re.MULTILINE)
-
-
-class TracePicker(WindowPicks, anywidget.AnyWidget):
+class TracePicker(WindowPicks, PickerWidget):
     """All slope windows of a study in one widget.
 
     Shown in JupyterLab it is the live picker; in a report it is a picture of the windows with their status.
@@ -58,6 +45,7 @@ class TracePicker(WindowPicks, anywidget.AnyWidget):
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> import numpy as np
     >>> folder = tempfile.TemporaryDirectory()
     >>> raw = Path(folder.name, "rec01.abf")
@@ -77,11 +65,12 @@ class TracePicker(WindowPicks, anywidget.AnyWidget):
     >>> folder.cleanup()
     """
 
-    _esm = _one_module("axes.js", "trace_page.js", "trace_plot.js", "trace_input.js", "trace.js")
-    _css = (_HERE / "trace.css").read_text(encoding="utf-8")
+    _esm = one_module(
+        "axes.js", "page.js", "view.js", "trace_page.js", "trace_plot.js", "trace_input.js", "trace.js"
+    )
+    _css = one_sheet("picker.css", "trace.css")
     _items = traitlets.List(traitlets.Dict()).tag(sync=True)
     _traces = traitlets.List(traitlets.Bytes()).tag(sync=True)
-    _state = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -93,34 +82,37 @@ class TracePicker(WindowPicks, anywidget.AnyWidget):
         exclude_name: str = "exclude",
     ) -> None:
         WindowPicks.__init__(self, items, blind=blind, by=by, pick_name=pick_name, exclude_name=exclude_name)
-        anywidget.AnyWidget.__init__(
-            self,
-            _items=[self._described(mark) for mark in self._marks],
-            _traces=[mark.item.packed() for mark in self._marks],
-            _state=self._snapshot(),
+        self._start(
+            _items=[self._described(item) for item in self._all],
+            _traces=[item.packed() for item in self._all],
         )
-        self.on_msg(self._heard)
 
-    # -- how it looks where no browser runs it
+    def _picture(self) -> tuple[bytes, tuple[int, int], str]:
+        png, size = window_grid([self._panel(item) for item in self._all])
+        labels = dict.fromkeys(label for item in self._all for label in item.traces_mV)
+        said = f"One small plot each: mean traces ({', '.join(labels)}), slope window shaded."
+        if len(self._all) <= 12:
+            told = ["{} {:.2f} to {:.2f} ms".format(item.name, *self._window(item)) for item in self._all]
+            said += f" {'; '.join(told)}."
+        return png, size, said
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        png, (width, height) = window_grid([_panel(mark) for mark in self._marks])
-        data["text/plain"] = repr(self)
-        data["image/png"] = base64.b64encode(png).decode("ascii")
-        labels = dict.fromkeys(label for mark in self._marks for label in mark.item.traces_mV)
-        alt = f"{self!r}. One small plot each: mean traces ({', '.join(labels)}), slope window shaded."
-        if len(self._marks) <= 12:
-            told = ["{} {:.2f} to {:.2f} ms".format(mark.item.name, *mark.window) for mark in self._marks]
-            alt += f" {'; '.join(told)}."
-        return data, {**metadata, "image/png": {"alt": alt, "width": width, "height": height}}
+    def _panel(self, item: TraceItem) -> Panel:
+        note = self._reason(item) or ("check again" if self._problem(item) else "")
+        return Panel(
+            item.name,
+            self._settled(item),
+            item.time_ms,
+            item.traces_mV,
+            self._window(item),
+            item.blank_ms,
+            note,
+        )
 
     # -- the browser
 
-    def _described(self, mark: Mark) -> dict[str, Any]:
+    def _described(self, item: TraceItem) -> dict[str, Any]:
         """What never changes of a trace, its values apart."""
-        item = mark.item
-        shared = [other.item.pathway for other in self._sharing(mark)]
+        shared = [other.pathway for other in self._sharing(item)]
         return {
             "code": item.code,
             "pathway": item.pathway,
@@ -132,66 +124,9 @@ class TracePicker(WindowPicks, anywidget.AnyWidget):
             "blank": item.blank_ms,
         }
 
-    def _snapshot(self, **answer: Any) -> dict[str, Any]:
-        """What is known of every trace, as an answer to a message or to nobody."""
-        marks = [
-            {
-                "window": mark.draft or mark.window,
-                "status": "moved" if mark.draft and not mark.reason else mark.status,
-                "reason": mark.reason,
-                "problem": mark.problem,
-                "at": mark.stored.at if mark.stored else "",
-                "by": mark.stored.by if mark.stored else "",
-                "fresh": mark.fresh,
-            }
-            for mark in self._marks
-        ]
-        nobody = {"view": "", "number": 0, "show": None, "error": ""}
-        return {"items": marks, "undo": bool(self._steps), **nobody, **answer}
+    def _snapshot_of(self, item: TraceItem) -> dict[str, Any]:
+        return {**super()._snapshot_of(item), "window": self._shown(item, self._window_name(item))}
 
-    def _publish(self) -> None:
-        self._state = self._snapshot()
-
-    def _heard(self, _widget: Any, message: Any, _buffers: Any) -> None:
-        """Apply one message of the browser and answer it; whatever it holds, nothing is raised or lost."""
-        message = message if isinstance(message, dict) else {}
-        error, show = "", None
-        with self.hold_sync():  # the browser gets the answer only, not the steps to it
-            try:
-                show = self._apply(message)
-            except LabkitError as problem:
-                error = str(problem)
-                with contextlib.suppress(LabkitError):
-                    show = message.get("index")
-                    error = self._in_words(problem, self._mark(show).item)
-            except (TypeError, ValueError):
-                error = "The picker did not understand its own page: reload the page; what was saved is safe."
-            self._state = self._snapshot(
-                view=message.get("view"), number=message.get("number"), show=show, error=error
-            )
-
-    def _apply(self, message: dict[str, Any]) -> int | None:
-        """Do what a message asks; the index of the trace to show, if it should be another one."""
-        match message:
-            case {"do": "move", "index": index, "window": [a, b]}:
-                self.move(index, a, b)
-            case {"do": "confirm", "index": index, "window": [a, b]}:
-                self.move(index, a, b)
-                self.confirm(index)
-            case {"do": "exclude", "index": index, "reason": str(reason)}:
-                self.exclude(index, reason)
-            case {"do": "include", "index": index}:
-                self.include(index)
-            case {"do": "undo"}:
-                return self.undo()
-            case _:
-                raise ValueError(message)
-        return None
-
-
-def _panel(mark: Mark) -> Panel:
-    item = mark.item
-    return Panel(
-        item.name, mark.status, item.time_ms, item.traces_mV, mark.window, item.blank_ms,
-        mark.reason or ("check again" if mark.problem else ""),
-    )  # fmt: skip
+    def _move_to(self, message: dict[str, Any]) -> None:
+        a, b = message["window"]
+        self.move(message["index"], a, b)
