@@ -1,19 +1,28 @@
 """Lanes of a gel: how many there are, where each runs, and how much of its width is integrated.
 
-N lanes; an image of H rows and W columns. Lanes are told from each other by the bands in them: the image is
-shrunk, what is thin in the running direction and rises above both sides of itself is kept and compressed, and a
-comb of equal teeth is laid over the sum along the lanes. The comb places a lane that holds nothing as well, which
-no search for peaks can do. The teeth are then let go, each to its own bands, held by their neighbours.
+Notation: N lanes; an image has H rows and W columns. Row 0 is the upper one; pixel (0, 0) has its centre at
+x = y = 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labkit.blots.comb import (
+    band_energy,
+    column_profile,
+    even_combs,
+    lane_lean,
+    propose_count,
+    settle,
+    shrink,
+    teeth_of,
+)
 from labkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,8 +32,6 @@ __all__ = ["Lanes", "find_lanes", "lane_profiles"]
 
 # The central part of a lane that is integrated: the outer 15 % carry the bleed of the neighbours.
 CENTRAL = 0.85
-# Most lanes that are proposed without being told; combs of gels have up to 26 wells.
-_MOST = 30
 # A lane narrower than this cannot be told from its neighbours.
 _LEAST_PITCH_PX = 6.0
 # Longer side of the shrunken image: a lane of a 26-well gel is still 15 px wide.
@@ -127,13 +134,13 @@ def find_lanes(image: BlotImage, n_lanes: int | None = None, *, roi: Sequence[fl
     Raises
     ------
     DataError
-        If no lanes, or more than fit in the region, are asked for; if the region lies outside of the image; if
-        the number is not told and nothing looks like bands.
+        If no lanes, or more than fit in the region, are asked for; if the region lies outside of the image;
+        if the number is not told and nothing looks like bands.
 
     Notes
     -----
-    Teeth less gaps of an even comb over the compressed energy of the bands; lanes may then leave the comb by a
-    quarter of the pitch, as a chain whose links resist stretching (dynamic programme).
+    Teeth less gaps of an even comb over the compressed energy of the bands; lanes may then leave the comb,
+    as a chain whose links resist stretching (dynamic programme).
 
     Examples
     --------
@@ -149,21 +156,135 @@ def find_lanes(image: BlotImage, n_lanes: int | None = None, *, roi: Sequence[fl
     if n_lanes is not None:
         _check_count(n_lanes, right - left)
     factor = max(1, int(np.ceil(max(bottom - top, right - left) / _SMALL_PX)))
-    small = _shrink(signal[top:bottom, left:right], factor)
-    energy = _band_energy(small)
+    small = shrink(signal[top:bottom, left:right], factor)
+    energy = band_energy(small)
     pitch_least = max(_LEAST_PITCH_PX / factor, 3.0)
-    lean = _lean(energy)
-    profile = _profile(energy, lean)
-    if n_lanes is None:
-        n_lanes, margin = _propose(profile, pitch_least, told=roi is not None)
-        if n_lanes == 0:
+    told = roi is not None
+    lean, margin = 0.0, 1.0
+    for upright in (True, False):
+        profile = column_profile(energy, lean)
+        n = n_lanes
+        if n is None:
+            n, margin = propose_count(profile, pitch_least, told=told)
+        if n == 0:
             raise DataError(
                 "nothing in the image looks like a row of bands",
-                expected="bands that stand out in two lanes or more",
+                expected="bands that stand out",
                 todo="tell the number of lanes and draw the region, or check the polarity",
             )
-    else:
-        margin = 1.0
-    pitch, first, _ = _comb(profile, n_lanes, pitch_least, told=roi is not None)
-    centres = _settle(profile, n_lanes, pitch, first)
+        pitch, first = even_combs(profile, np.array([n]), pitch_least, told=told)[n]
+        if upright:
+            lean = lane_lean(energy, n, pitch, first)
+        if lean == 0:
+            break
+    centres = settle(profile, n, pitch, first)
     return _lanes(profile, centres, pitch, lean, margin, (top, bottom, left, right), factor)
+
+
+def lane_profiles(signal: np.ndarray, lanes: Lanes) -> np.ndarray:
+    """(N, H) mean of the integrated width of each lane, row by row, over all rows of the image.
+
+    The rows of a lane that leans are followed to a whole pixel; outside of the image they are NaN.
+    """
+    height, width = signal.shape
+    rows = np.arange(height)
+    out = np.full((len(lanes), height), np.nan)
+    for one, (centre, half) in enumerate(zip(lanes.centre(rows), lanes.half_width_px, strict=True)):
+        first = np.rint(centre - half).astype(int)
+        count = max(round(2 * half), 1)
+        if first[0] == first[-1] and first[0] >= 0 and first[0] + count <= width:
+            out[one] = signal[:, first[0] : first[0] + count].mean(axis=1)
+            continue
+        columns = first[:, None] + np.arange(count)
+        inside = (columns >= 0) & (columns < width)
+        values = np.where(inside, signal[rows[:, None], np.clip(columns, 0, width - 1)], 0.0)
+        counted = inside.sum(axis=1)
+        out[one] = np.where(counted > 0, values.sum(axis=1) / np.maximum(counted, 1), np.nan)
+    return out
+
+
+def _region(shape: tuple[int, int], roi: Sequence[float] | None) -> tuple[int, int, int, int]:
+    height, width = shape
+    if roi is None:
+        # Scanners and crops leave a rim of a few pixels that is no membrane.
+        rim = max(1, round(0.01 * max(height, width)))
+        return rim, height - rim, rim, width - rim
+    try:
+        top, bottom, left, right = (float(value) for value in roi)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"roi is {roi!r}", expected="top, bottom, left and right in pixels") from err
+    if not (bottom > top and right > left) or bottom <= 0 or right <= 0 or top >= height or left >= width:
+        raise DataError(
+            f"roi is rows {top:g} to {bottom:g}, columns {left:g} to {right:g}",
+            expected=f"a region within the image of {height} rows and {width} columns",
+            todo="draw the region again",
+        )
+    box = max(round(top), 0), min(round(bottom), height), max(round(left), 0), min(round(right), width)
+    if box[1] - box[0] < 5 or box[3] - box[2] < 5:
+        raise DataError("the region is less than 5 px wide or high", todo="draw it around all lanes")
+    return box
+
+
+def _check_count(n_lanes: int, width: int) -> None:
+    if int(n_lanes) != n_lanes or n_lanes < 1:
+        raise DataError(f"{n_lanes} lanes are asked for", expected="a whole number from 1")
+    if width < n_lanes * _LEAST_PITCH_PX:
+        raise DataError(
+            f"{n_lanes} lanes are asked for in a region of {width} columns",
+            expected=f"lanes of {_LEAST_PITCH_PX:g} px or more",
+            todo="check the number of lanes, or give the image at full resolution",
+        )
+
+
+def _lanes(
+    profile: np.ndarray,
+    centres: np.ndarray,
+    pitch: float,
+    lean: float,
+    margin: float,
+    region: tuple[int, int, int, int],
+    factor: int,
+) -> Lanes:
+    """Lanes in pixels of the image, with widths, confidence and flags."""
+    from scipy import ndimage
+
+    top, bottom, left, right = region
+    smooth = ndimage.gaussian_filter1d(profile, 0.08 * pitch)
+    # Borders between lanes stand in the valleys, half a pitch outward at the ends.
+    borders = [centres[0] - pitch / 2]
+    for a, b in pairwise(centres):
+        low, high = round(a + 0.25 * (b - a)), round(b - 0.25 * (b - a)) + 1
+        valley = smooth[low:high]
+        lowest = np.flatnonzero(valley <= valley.min() + 0.02 * smooth.max())
+        borders.append(low + float(lowest.mean()))
+    borders.append(centres[-1] + pitch / 2)
+    edges = np.array(borders)
+    room = np.minimum(centres - edges[:-1], edges[1:] - centres)
+    # One width for all lanes, less only where a neighbour comes nearer.
+    half = np.minimum(CENTRAL * np.median(room), 0.95 * room)
+    teeth = teeth_of(profile, pitch)[np.clip(np.rint(centres).astype(int), 0, len(profile) - 1)]
+    usual = float(np.median(teeth))
+    flags = []
+    for x, h, tooth in zip(centres, half, teeth, strict=True):
+        words = []
+        if x - h < 0 or x + h > len(profile) - 1:
+            words.append("lane runs into the border")
+        if usual <= 0 or tooth < 0.1 * usual:
+            words.append("nothing stands out in the lane; placed between its neighbours")
+        flags.append("; ".join(words))
+    contrast = float(np.clip(np.mean(np.clip(teeth, 0, None)) / max(profile[:].max(), 1e-12) * 2, 0, 1))
+    height = bottom - top
+    middle = (height / factor - 1) / 2
+    reach = lean * middle * factor
+    x = left + (centres + 0.5) * factor - 0.5
+    return Lanes(
+        top_px=float(top),
+        bottom_px=float(bottom),
+        left_px=float(left),
+        right_px=float(right),
+        x_top_px=x - reach,
+        x_bottom_px=x + reach,
+        half_width_px=half * factor,
+        confidence=contrast * min(1.0, 0.5 + 2 * margin),
+        flags=tuple(flags),
+    )
