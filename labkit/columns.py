@@ -158,6 +158,10 @@ _DECLARED = [
     Column("df", "", "df", "degrees of freedom of the statistic"),
     Column("p", "", "P", "two-sided P of this contrast alone"),
     Column("p_adjusted", "", "Adjusted P", "two-sided P, adjusted for the number of contrasts"),
+    # one contrast on a scale of logarithms
+    Column("ratio", "", "Ratio", "geometric mean of the group over that of the reference"),
+    Column("ratio_low", "", "Ratio, lower limit", "lower end of the confidence interval of the ratio"),
+    Column("ratio_high", "", "Ratio, upper limit", "upper end of the confidence interval of the ratio"),
 ]
 
 COLUMNS = {column.name: column for column in _DECLARED}

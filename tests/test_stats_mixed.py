@@ -424,7 +424,7 @@ def test_groups_within_membranes_are_compared_within_them():
 
 def test_contrasts_whose_correlations_are_no_products_are_adjusted_by_holm():
     rng = np.random.default_rng(4)
-    rows = [(f"b{i}", g, rng.normal()) for i in range(6) for g in range(5) if (i, g) not in ((0, 1), (1, 2))]
+    rows = [(f"b{i}", g, rng.normal()) for i in range(8) for g in range(7) if (i, g) not in ((0, 1), (1, 2))]
     table = pd.DataFrame(rows, columns=["membrane", "group", "ratio"])
     m = stats.mixed_model(table, "ratio", group="group", random="membrane")
     assert m.adjustment == "Holm"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from labkit.errors import DataError
-from labkit.stats import effects, oneway, posthoc, validate, words
+from labkit.stats import effects, oneway, posthoc, scales, validate
 from labkit.stats import trend as trends
+from labkit.stats.adjusted import POSTHOC as MODEL_POSTHOC
+from labkit.stats.adjusted import Adjusted, adjusted
+from labkit.stats.comparison import Comparison
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Outcome
 from labkit.stats.trend import Jonckheere
@@ -29,99 +32,6 @@ _FITTING = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """A comparison of groups, complete.
-
-    Attributes
-    ----------
-    value, group, unit, nested
-        Columns compared; `unit` None when each row was a unit.
-    control
-        Name of the control group.
-    alpha
-        Level of significance; intervals are at ``1 - alpha``.
-    groups
-        Indexed by group, in order: ``n`` units, ``n_subunits``, ``mean, sd, sem, median, ci_low, ci_high``.
-    omnibus
-        The test of any difference.
-    posthoc_test, posthoc
-        Name of the test of contrasts, and one row per contrast: ``contrast, group, reference, difference,
-        ci_low, ci_high, se, statistic, df, p_adjusted`` (``rank_difference`` and no interval for Dunn's).
-    trend
-        Indexed by scale of dose ("rank", "dose", "log1p_dose"), as `labkit.stats.trend` gives it; empty
-        without doses.
-    jonckheere
-        The rank test of trend; None without doses.
-    effects
-        ``effect, contrast, group, reference, value, ci_low, ci_high``: of all groups (η², ω², ε²; ε² of ranks
-        for Kruskal-Wallis), and Hedges' g against the control.
-    assumptions
-        As `labkit.stats.assumptions` gives it. Nothing is chosen by it.
-    units
-        One row per experimental unit: unit, group, dose, value, ``n_subunits`` and ``residual`` from the
-        group mean.
-    dropped
-        One row per row of the table that was left out, with the reason.
-    warnings
-        Sentences that a reader should see.
-    mixed
-        The same question asked of all sub-units by a linear mixed model, to be looked at beside `omnibus` and
-        `posthoc` and never in their place. None without `nested`, when each unit has one value, and when the
-        model cannot be fitted, which `warnings` then says.
-    """
-
-    value: str
-    group: str
-    unit: str | None
-    nested: tuple[str, ...]
-    control: str
-    alpha: float
-    groups: pd.DataFrame
-    omnibus: Outcome
-    posthoc_test: str
-    posthoc: pd.DataFrame
-    trend: pd.DataFrame
-    jonckheere: Jonckheere | None
-    effects: pd.DataFrame
-    assumptions: pd.DataFrame
-    units: pd.DataFrame
-    dropped: pd.DataFrame
-    warnings: tuple[str, ...]
-    mixed: MixedModel | None
-
-    def summary(self) -> str:
-        """The result as a paper reports it: test, statistic, df, exact P, effect with interval, n of what."""
-        return words.summary(self)
-
-    def methods(self) -> str:
-        """One paragraph for the methods section."""
-        return words.methods(self)
-
-    def table(self) -> pd.DataFrame:
-        """The group table with the contrasts against the control beside it.
-
-        Returns
-        -------
-        DataFrame
-            `groups`, and for each group but the control ``difference, difference_low, difference_high,
-            p_adjusted, hedges_g, hedges_g_low, hedges_g_high`` as far as the tests made give them.
-        """
-        table = self.groups.copy()
-        versus = self.posthoc[self.posthoc["reference"] == self.control].set_index("group")
-        names = {"ci_low": "difference_low", "ci_high": "difference_high"}
-        for column in ("difference", "ci_low", "ci_high", "p_adjusted"):
-            if column in versus and len(versus):
-                table[names.get(column, column)] = versus[column].reindex(table.index)
-        g = self.effects[self.effects["effect"] == "hedges_g"].set_index("group")
-        for column, name in (("value", "hedges_g"), ("ci_low", "hedges_g_low"), ("ci_high", "hedges_g_high")):
-            table[name] = g[column].reindex(table.index)
-        return table
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-
 def compare(
     table: pd.DataFrame,
     value: str,
@@ -129,8 +39,11 @@ def compare(
     group: str,
     unit: str | None = "animal",
     nested: Sequence[str] = (),
+    block: str | None = None,
+    covariate: str | Sequence[str] | None = None,
     control: str | None = None,
     dose: str | None = None,
+    scale: str = "linear",
     omnibus: str = "anova",
     posthoc: str = "dunnett",
     alpha: float = 0.05,
@@ -155,15 +68,25 @@ def compare(
     nested
         Columns of the levels within the unit from the outermost, such as ``("slice",)``: averaged level by
         level from the innermost, and counted.
+    block
+        Column of what units were measured together in, such as ``"membrane"``: groups are compared within
+        it. Each unit stands in one block, or each in all. F is that of the group with the block in the model,
+        and contrasts are those of adjusted means (`blocked`).
+    covariate
+        Column, or columns, of numbers such as a baseline: groups are compared at its mean (`ancova`).
     control
         Name of the control; the first group if not given and the order of groups means something.
     dose
         Column of the dose of each group, for the trend.
+    scale
+        "linear", "log" (natural logs of the column are taken before anything is averaged), or "logged" (the
+        column holds natural logs, as a log ratio does). On logs, differences are shown as ratios too.
     omnibus
-        "anova" (variances equal), "welch" (not), or "kruskal" (ranks).
+        "anova" (variances equal), "welch" (not), or "kruskal" (ranks). With `block` or `covariate`: "anova".
     posthoc
         "dunnett" (each group against control), "tukey" (all pairs), "games-howell" (all pairs, variances not
-        equal), "dunn" (all pairs by ranks, Holm's adjustment), or "none".
+        equal), "dunn" (all pairs by ranks, Holm's adjustment), or "none". With `block` or `covariate`:
+        "dunnett", "tukey" or "none".
     alpha
         Level of significance; confidence intervals are at ``1 - alpha``.
     order
@@ -191,50 +114,56 @@ def compare(
     >>> result = compare(slices, "ltp", group="group", control="vehicle", order=["vehicle", "drug"])
     >>> result.groups[["n", "n_subunits", "mean"]].to_dict("index")["vehicle"]
     {'n': 3, 'n_subunits': 4, 'mean': 126.0}
-    >>> print(words.outcome(result.omnibus))
-    F(1, 4) = 27.1, P = 0.00648
+    >>> round(result.omnibus.statistic, 1), round(result.omnibus.p, 5)
+    (27.1, 0.00648)
     """
     validate.choice(omnibus, OMNIBUS, name="omnibus")
     validate.choice(posthoc, POSTHOC, name="posthoc")
+    validate.choice(scale, scales.SCALES, name="scale")
     validate.level(alpha)
+    covariates = () if covariate is None else (covariate,) if isinstance(covariate, str) else tuple(covariate)
+    if block or covariates:
+        _refuse_tests(omnibus, posthoc, validate.join([*([block] if block else []), *covariates]))
+    if scale == "log" and value in table.columns:
+        table = scales.log_values(table, value, excluded=excluded)
     units = experimental_units(
-        table, value, group=group, unit=unit, nested=nested, dose=dose, order=order, excluded=excluded
-    )
+        table, value, group=group, unit=unit, nested=nested, block=block, covariates=covariates, dose=dose,
+        order=order, excluded=excluded,
+    )  # fmt: skip
     samples = {
         str(name): part.to_numpy()
         for name, part in units.table.groupby(group, observed=True, sort=True)[value]
     }
     checked = validate.check(samples, test="The comparison", spread="none")
-    control = _control(control, units, group)
-    test = {"anova": oneway.one_way, "welch": oneway.welch, "kruskal": oneway.kruskal}[omnibus]
-    outcome = test(samples)
-
+    control = validate.control(control, list(samples), ordered=units.ordered, group=group)
     ranks = omnibus == "kruskal" and posthoc in ("dunn", "none")
     warnings = [*units.warnings, *validate.cautions(checked, unit=unit or "unit", ranks=ranks)]
-    warnings += _fit_warnings(omnibus, posthoc, checked)
-    contrasts = _posthoc(samples, posthoc, control, alpha)
-    if contrasts["p_adjusted"].isna().any():
-        unknown = contrasts.loc[contrasts["p_adjusted"].isna(), "contrast"]
-        warnings.append(f"No P for {validate.join(unknown)}: the variance of a group is not known.")
-    trend, jonckheere, said = _trends(samples, units, alpha)
-    warnings += said
-
-    mixed = None
-    if unit and nested and (units.table["n_subunits"] > 1).any():
-        try:
-            mixed = mixed_model(
-                table, value, group=group, random=(unit, *nested), control=control, alpha=alpha,
-                order=list(samples), excluded=excluded,
-            )  # fmt: skip
-        except DataError as problem:
-            warnings.append(f"No mixed model beside the comparison of means: {problem}")
-
     groups = oneway.describe(samples, confidence=1 - alpha)
     n_subunits = units.table.groupby(group, observed=True, sort=True)["n_subunits"].sum()
     groups.insert(1, "n_subunits", n_subunits.to_numpy())
-    table_of_units = units.table.assign(
-        residual=units.table[value] - groups["mean"].reindex(units.table[group].astype(str)).to_numpy()
-    )
+    model = None
+    if units.block or covariates:
+        model = adjusted(
+            units.table, value, group=group, unit=unit, block=units.block, covariates=covariates,
+            control=control, doses=units.doses, posthoc=posthoc, alpha=alpha, dropped=units.dropped,
+        )  # fmt: skip
+        tested, said = _of_model(model), list(model.warnings)
+        names = {"mean": "adjusted_mean", "se": "adjusted_se"} | {
+            c: f"adjusted_{c}" for c in ("ci_low", "ci_high")
+        }
+        groups = groups.join(model.means[list(names)].rename(columns=names))
+    else:
+        tested, said = _of_means(samples, units, omnibus, posthoc, control, alpha)
+    warnings += said
+    if scale != "linear":
+        groups = scales.geometric(groups)
+        tested |= {"posthoc": scales.with_ratios(tested["posthoc"])}
+        tested |= {"trend": scales.with_ratios(tested["trend"], of="slope")}
+    mixed, said = _companion(
+        table, value, units, model, unit=unit, nested=nested, group=group, control=control, alpha=alpha,
+        order=list(samples), excluded=excluded,
+    )  # fmt: skip
+    residual = units.table[value] - groups["mean"].reindex(units.table[group].astype(str)).to_numpy()
     return Comparison(
         value=value,
         group=group,
@@ -242,41 +171,94 @@ def compare(
         nested=tuple(nested),
         control=control,
         alpha=float(alpha),
+        block=units.block,
+        covariates=covariates,
+        scale=scale,
         groups=groups,
-        omnibus=outcome,
         posthoc_test=posthoc,
-        posthoc=contrasts,
-        trend=trend,
-        jonckheere=jonckheere,
-        effects=_effects(samples, outcome, control, alpha),
-        assumptions=oneway.assumptions(samples),
-        units=table_of_units,
+        units=model.rows if model else units.table.assign(residual=residual),
         dropped=units.dropped,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *said),
         mixed=mixed,
+        adjusted=model,
+        **tested,
     )
 
 
-def _control(control: str | None, units: Units, group: str) -> str:
-    names = list(units.table[group].cat.categories)
-    if control is None:
-        if not units.ordered:
-            raise DataError(
-                f"no control is named and {group!r} has no order",
-                expected=f"one of {validate.join(names, word='or')}",
-                todo="name the control, or give the order of groups with the control first",
-            )
-        return names[0]
-    if str(control) not in names:
+def _refuse_tests(omnibus: str, posthoc: str, beside: str) -> None:
+    if omnibus != "anova":
         raise DataError(
-            f"the control {str(control)!r} has no values",
-            expected=f"values of the control; groups with values are {validate.join(names)}",
-            todo=f"choose another control; {validate.still(names)}",
+            f"omnibus={omnibus!r} has no place for {beside}",
+            expected=f"omnibus='anova' with {beside} in the model",
+            todo=f"choose that, or leave {beside} out",
         )
-    return str(control)
+    validate.choice(posthoc, MODEL_POSTHOC, name=f"with {beside} in the model posthoc")
 
 
-def _fit_warnings(omnibus: str, posthoc: str, samples: validate.Checked) -> list[str]:
+def _of_means(
+    samples: validate.Samples, units: Units, omnibus: str, posthoc: str, control: str, alpha: float
+) -> tuple[dict[str, Any], list[str]]:
+    """What is tested on unit means alone, by attribute of `Comparison`, and sentences."""
+    test = {"anova": oneway.one_way, "welch": oneway.welch, "kruskal": oneway.kruskal}[omnibus]
+    outcome = test(samples)
+    said = _fit_warnings(omnibus, posthoc, samples)
+    contrasts = _posthoc(samples, posthoc, control, alpha)
+    if contrasts["p_adjusted"].isna().any():
+        unknown = contrasts.loc[contrasts["p_adjusted"].isna(), "contrast"]
+        said.append(f"No P for {validate.join(unknown)}: the variance of a group is not known.")
+    trend, jonckheere, more = _trends(samples, units, alpha)
+    tested = {
+        "omnibus": outcome,
+        "posthoc": contrasts,
+        "trend": trend,
+        "jonckheere": jonckheere,
+        "effects": _effects(samples, outcome, control, alpha),
+        "assumptions": oneway.assumptions(samples),
+    }
+    return tested, said + more
+
+
+def _of_model(model: Adjusted) -> dict[str, Any]:
+    """What is tested with blocks or covariates in the model, by attribute of `Comparison`."""
+    residuals = {
+        str(name): part.to_numpy()
+        for name, part in model.rows.groupby(model.group, observed=True, sort=True)["residual"]
+    }
+    assumptions = oneway.assumptions(residuals)
+    assumptions["note"] = assumptions["note"].where(assumptions["note"] != "", "on residuals of the model")
+    return {
+        "omnibus": model.omnibus,
+        "posthoc": model.posthoc,
+        "trend": model.trend,
+        "jonckheere": None,
+        "effects": model.effects,
+        "assumptions": assumptions,
+    }
+
+
+def _companion(
+    table: pd.DataFrame,
+    value: str,
+    units: Units,
+    model: Adjusted | None,
+    *,
+    unit: str | None,
+    nested: Sequence[str],
+    **options: Any,
+) -> tuple[MixedModel | None, list[str]]:
+    """The mixed model that asks the same: of sub-units, or of blocks with unequal cells."""
+    several = bool(unit and nested and (units.table["n_subunits"] > 1).any())
+    unequal = units.block is not None and np.ptp(model.cells.to_numpy()) > 0
+    if not (several or unequal) or (model and model.covariates):
+        return None, []
+    random = ([units.block] if units.block else []) + ([unit, *nested] if unit else [])
+    try:
+        return mixed_model(table, value, random=random, **options), []
+    except DataError as problem:
+        return None, [f"No mixed model beside the comparison of means: {problem}"]
+
+
+def _fit_warnings(omnibus: str, posthoc: str, samples: validate.Samples) -> list[str]:
     said = []
     if posthoc not in _FITTING[omnibus]:
         fitting = validate.join([repr(name) for name in _FITTING[omnibus] if name != "none"], word="or")
@@ -284,7 +266,7 @@ def _fit_warnings(omnibus: str, posthoc: str, samples: validate.Checked) -> list
             f"omnibus={omnibus!r} and posthoc={posthoc!r} do not make the same assumptions; "
             f"posthoc={fitting} would fit."
         )
-    if omnibus == "kruskal" and min(values.size for values in samples.values()) < 5:
+    if omnibus == "kruskal" and min(np.size(values) for values in samples.values()) < 5:
         said.append("A group has fewer than 5 values, so the P of the Kruskal-Wallis test is rough.")
     return said
 

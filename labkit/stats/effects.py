@@ -5,7 +5,7 @@ Notation: k groups, N units; d the difference of two means over their pooled SD.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from labkit.stats.integrals import noncentral_t_below
 from labkit.stats.oneway import Anova, Outcome, moments
 from labkit.stats.validate import Samples, check
 
-__all__ = ["hedges_g", "rank_epsilon2", "variance_explained"]
+__all__ = ["hedges_g", "partial_explained", "rank_epsilon2", "standardised", "variance_explained"]
 
 
 def hedges_g(samples: Samples, *, control: str | None = None, confidence: float = 0.95) -> pd.DataFrame:
@@ -61,11 +61,22 @@ def hedges_g(samples: Samples, *, control: str | None = None, confidence: float 
         if nu < 2 or pooled == 0:
             continue
         d = (m.mean[i] - m.mean[zero]) / pooled
-        correction = np.exp(special.gammaln(nu / 2) - special.gammaln((nu - 1) / 2) - np.log(nu / 2) / 2)
         per_t = np.sqrt(1 / m.n[i] + 1 / m.n[zero])
-        low, high = _noncentral_t(d / per_t, nu, confidence)
-        rows[-1] = (*rows[-1][:3], correction * d, correction * low * per_t, correction * high * per_t)
+        rows[-1] = (*rows[-1][:3], *standardised(d, per_t, nu, confidence=confidence))
     return pd.DataFrame(rows, columns=["contrast", "group", "reference", "value", "ci_low", "ci_high"])
+
+
+def standardised(d: float, per_t: float, nu: float, *, confidence: float) -> tuple[float, float, float]:
+    """g and its interval, of a difference d in units of an SD estimated on nu degrees of freedom.
+
+    `per_t` is d over its t statistic: the standard error of the difference over the SD. With ``nu < 2`` all
+    are NaN.
+    """
+    if nu < 2:
+        return np.nan, np.nan, np.nan
+    correction = np.exp(special.gammaln(nu / 2) - special.gammaln((nu - 1) / 2) - np.log(nu / 2) / 2)
+    low, high = _noncentral_t(d / per_t, nu, confidence)
+    return correction * d, correction * low * per_t, correction * high * per_t
 
 
 def variance_explained(anova: Anova, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -102,6 +113,35 @@ def variance_explained(anova: Anova, *, confidence: float = 0.95) -> pd.DataFram
         "omega2": explained / (total + anova.ms_within),
         "epsilon2": explained / total,
     }
+    return _with_intervals(values, df1, df2, confidence)
+
+
+def partial_explained(f: float, df1: float, df2: float, n: int, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Part of the variance that a term explains of what the other terms leave: partial η² and partial ω².
+
+    ``partial_eta2 = df1 F / (df1 F + df2)``, with the interval of the noncentral F; ``partial_omega2 = df1
+    (F - 1) / (df1 (F - 1) + n)``, at least 0, with the interval of the F that would give it as η². For a
+    one-way design they are η² and ω². Olejnik S, Algina J (2003) Psychol Methods 8:434.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by effect: ``partial_eta2, partial_omega2``; columns ``value, ci_low, ci_high``.
+
+    Examples
+    --------
+    >>> partial_explained(6.0, 1, 4, 6).round(3).T
+    effect   partial_eta2  partial_omega2
+    value           0.600           0.455
+    ci_low          0.000           0.000
+    ci_high         0.858           0.805
+    """
+    beyond = df1 * max(f - 1, 0.0)
+    values = {"partial_eta2": df1 * f / (df1 * f + df2), "partial_omega2": beyond / (beyond + n)}
+    return _with_intervals(values, df1, df2, confidence)
+
+
+def _with_intervals(values: Mapping[str, float], df1: float, df2: float, confidence: float) -> pd.DataFrame:
     rows = {}
     for name, value in values.items():
         f = (value / df1) / ((1 - value) / df2)

@@ -1,4 +1,6 @@
-"""Estimates of groups that have a covariance of their own: intervals, and contrasts against a control.
+"""Estimates of groups that have a covariance of their own: intervals, contrasts, trends over dose.
+
+They come from a mixed model, or from least squares with blocks or covariates.
 
 Notation: k groups; beta (k,) their estimates, whose covariance and degrees of freedom a `Denominator` gives.
 """
@@ -14,18 +16,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from labkit.stats.denominator import Denominator
-from labkit.stats.integrals import many_to_one_exceeds
+from labkit.stats.integrals import critical_range, range_exceeds
+from labkit.stats.multivariate import largest_exceeds
 from labkit.stats.posthoc import adjust
 
-__all__ = ["means", "versus"]
+__all__ = ["HOLM", "all_pairs", "means", "versus"]
 
 Array = NDArray[np.float64]
+
+HOLM = (
+    "Contrasts are correlated in a way that Dunnett's integral does not hold for, and too many for another, "
+    "so P are adjusted by Holm's method and intervals by Bonferroni's."
+)
 
 
 def means(names: Sequence[str], beta: Array, tests: Denominator, *, alpha: float) -> pd.DataFrame:
     """``mean, se, df, ci_low, ci_high`` of each group, not adjusted for their number."""
-    se = np.sqrt(np.diag(tests.covariance))
-    df = np.array([tests.df(row) for row in np.eye(len(names))])
+    k = len(names)
+    se = np.sqrt(np.diag(tests.covariance)[:k])
+    df = np.array([tests.df(row) for row in np.eye(k, tests.covariance.shape[0])])
     half = stats.t.isf(alpha / 2, df) * se
     columns = {"mean": beta, "se": se, "df": df, "ci_low": beta - half, "ci_high": beta + half}
     return pd.DataFrame(columns, index=pd.Index(names, name="group"))
@@ -36,10 +45,10 @@ def versus(
 ) -> tuple[pd.DataFrame, str]:
     """Each group against the control, and how P and intervals are adjusted for the number of contrasts.
 
-    By the multivariate t where the correlations are products ``lam_i lam_j`` (always when estimates of
-    groups are independent, or contrasts three at most and correlated as a shared control makes them), each
-    contrast on its own degrees of freedom: Dunnett's integral. Otherwise by Holm's method, with intervals
-    by Bonferroni's.
+    By the multivariate t, each contrast on its own degrees of freedom: by Dunnett's integral where the
+    correlations are products ``lam_i lam_j`` (always when estimates of groups are independent, and for two
+    contrasts), by that of `labkit.stats.multivariate` for other correlations of up to four contrasts. For
+    more, by Holm's method, with intervals by Bonferroni's.
 
     Returns
     -------
@@ -48,55 +57,86 @@ def versus(
         "multivariate t", "Holm", or "none" for a single contrast.
     """
     others = [name for name in names if name != control]
-    eye = pd.DataFrame(np.eye(len(names)), index=names)
-    contrasts = eye.loc[others].to_numpy() - eye.loc[control].to_numpy()
-    covariance = contrasts @ tests.covariance @ contrasts.T
-    se = np.sqrt(np.diag(covariance))
-    difference = contrasts @ beta
-    df = np.array([tests.df(row) for row in contrasts])
-    t = difference / se
-    p = 2 * stats.t.sf(np.abs(t), df)
-    lam = _product(covariance / np.outer(se, se))
+    pairs = [(control, name) for name in others]
+    covariance, table = _contrasted(names, pairs, beta, tests)
+    se, df, t = (table[name].to_numpy() for name in ("se", "df", "statistic"))
+    correlation = covariance / np.outer(se, se)
     known = np.isfinite(df)
     adjusted, critical = np.full(df.size, np.nan), np.full(df.size, np.nan)
-    if lam is None:
-        adjusted[known] = adjust(p[known], method="holm")
+    adjusted[known] = [largest_exceeds(abs(t[i]), correlation, df[i]) for i in np.flatnonzero(known)]
+    holm = known.any() and np.isnan(adjusted[known]).any()
+    if holm:
+        adjusted[known] = adjust(table["p"].to_numpy()[known], method="holm")
         critical[known] = stats.t.isf(alpha / 2 / df.size, df[known])
     else:
-        adjusted[known] = [many_to_one_exceeds(abs(t[i]), lam, df[i]) for i in np.flatnonzero(known)]
-        critical[known] = _critical(alpha, lam, df[known])
-    table = pd.DataFrame(
-        {
-            "contrast": [f"{name} − {control}" for name in others],
-            "group": others,
-            "reference": control,
-            "difference": difference,
-            "ci_low": difference - critical * se,
-            "ci_high": difference + critical * se,
-            "se": se,
-            "statistic": t,
-            "df": df,
-            "p": p,
-            "p_adjusted": adjusted,
-        }
-    )
+        critical[known] = _critical(alpha, correlation, df[known])
+    _finish(table, adjusted, critical)
     if df.size == 1:
         return table, "none"
-    return table, "Holm" if lam is None else "multivariate t"
+    return table, "Holm" if holm else "multivariate t"
 
 
-def _critical(alpha: float, lam: Array, df: Array) -> Array:
-    """As `critical_many_to_one`, for several df that lie close: each is found from the one before."""
+def all_pairs(names: Sequence[str], beta: Array, tests: Denominator, *, alpha: float) -> pd.DataFrame:
+    """All pairs by the studentised range: exact when all differences have one standard error, else as Kramer.
+
+    Columns as `versus`; the reference is the earlier group.
+    """
+    pairs = list(combinations(names, 2))
+    _, table = _contrasted(names, pairs, beta, tests)
+    t, df = table["statistic"].to_numpy(), table["df"].to_numpy()
+    critical = {nu: critical_range(alpha, len(names), nu) / np.sqrt(2) for nu in np.unique(df)}
+    p = [range_exceeds(abs(x) * np.sqrt(2), len(names), nu) for x, nu in zip(t, df, strict=True)]
+    _finish(table, np.array(p), np.array([critical[nu] for nu in df]))
+    return table
+
+
+def _contrasted(
+    names: Sequence[str], pairs: Sequence[tuple[str, str]], beta: Array, tests: Denominator
+) -> tuple[Array, pd.DataFrame]:
+    """Covariance of contrasts, and their table short of what is adjusted; pairs are (reference, group)."""
+    eye = pd.DataFrame(np.eye(len(names), tests.covariance.shape[0]), index=list(names))
+    contrasts = np.array(
+        [eye.loc[group].to_numpy() - eye.loc[reference].to_numpy() for reference, group in pairs]
+    )
+    covariance = contrasts @ tests.covariance @ contrasts.T
+    difference = contrasts[:, : len(names)] @ beta
+    se = np.sqrt(np.diag(covariance))
+    df = np.array([tests.df(row) for row in contrasts])
+    table = pd.DataFrame(
+        {
+            "contrast": [f"{group} − {reference}" for reference, group in pairs],
+            "group": [group for _, group in pairs],
+            "reference": [reference for reference, _ in pairs],
+            "difference": difference,
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+            "se": se,
+            "statistic": difference / se,
+            "df": df,
+            "p": 2 * stats.t.sf(np.abs(difference / se), df),
+        }
+    )
+    return covariance, table
+
+
+def _finish(table: pd.DataFrame, adjusted: Array, critical: Array) -> None:
+    half = critical * table["se"].to_numpy()
+    table["ci_low"], table["ci_high"] = table["difference"] - half, table["difference"] + half
+    table["p_adjusted"] = adjusted
+
+
+def _critical(alpha: float, correlation: Array, df: Array) -> Array:
+    """As `critical_largest`, for several df that lie close: each is found from the one before."""
     found: dict[float, float] = {}
     # In logs the exceedance rises with the tail of a single t almost as a line of slope 1.
-    at, slope = np.log(alpha / lam.size), 1.0
+    at, slope = np.log(alpha / len(correlation)), 1.0
     for nu in df:
         if nu in found:
             continue
         found[nu], before = np.nan, None
         for _ in range(20):
             t = float(stats.t.isf(np.exp(at) / 2, nu))
-            over = np.log(many_to_one_exceeds(t, lam, nu) / alpha)
+            over = np.log(largest_exceeds(t, correlation, nu) / alpha)
             if abs(over) < 1e-10:
                 found[nu] = t
                 break
@@ -105,20 +145,3 @@ def _critical(alpha: float, lam: Array, df: Array) -> Array:
             before = (at, over)
             at -= over / slope
     return np.array([found[nu] for nu in df])
-
-
-def _product(correlation: Array) -> Array | None:
-    """lam with ``correlation_ij = lam_i lam_j``, as Dunnett's integral needs; None when there is none."""
-    size = correlation.shape[0]
-    if size == 1:
-        return np.array([0.5**0.5])
-    pairs = list(combinations(range(size), 2))
-    rho = np.array([correlation[pair] for pair in pairs])
-    if rho.min() <= 0:
-        return None
-    which = np.zeros((len(pairs), size))
-    for row, pair in zip(which, pairs, strict=True):
-        row[list(pair)] = 1
-    lam = np.exp(np.linalg.lstsq(which, np.log(rho), rcond=None)[0])
-    near = np.abs(which @ np.log(lam) - np.log(rho)).max() < 1e-8
-    return lam if near and lam.max() < 1 - 1e-12 else None

@@ -20,9 +20,12 @@ from scipy import optimize, special, stats
 __all__ = [
     "critical_many_to_one",
     "critical_range",
+    "critical_t",
+    "legendre",
     "many_to_one_exceeds",
     "noncentral_t_below",
     "range_exceeds",
+    "spread_nodes",
 ]
 
 Nodes = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -43,7 +46,7 @@ def many_to_one_exceeds(t: float, lam: NDArray[np.float64], df: float) -> float:
     """
     if t == 0:
         return 1.0
-    s, weight_s = _spread_nodes(df, 14 / t)
+    s, weight_s = spread_nodes(df, 14 / t)
     lam, count = np.unique(lam, return_counts=True)
     c = np.sqrt(1 - lam**2)
     # The integrand is even in z, and changes over c / lam.
@@ -70,7 +73,7 @@ def range_exceeds(q: float, k: int, df: float) -> float:
     """
     if q == 0:
         return 1.0
-    s, weight_s = _spread_nodes(df, 20 / q)
+    s, weight_s = spread_nodes(df, 20 / q)
     z, weight_z = _nodes(200, -10.0, 10.0)
     below = special.ndtr(z)[:, None]
     apart = special.ndtr(z[:, None] - q * s) / below
@@ -90,7 +93,7 @@ def noncentral_t_below(t: float, df: float, nc: float) -> float:
     0.158655
     """
     if t < np.sqrt(2 * df):
-        s, weight = _spread_nodes(df, np.inf)
+        s, weight = spread_nodes(df, np.inf)
         return float(special.ndtr(t * s - nc) @ weight)
     x, weight = _nodes(160, max(0.0, nc - 9.5), max(nc, 0.0) + 9.5)
     below = special.ndtr(max(0.0, nc - 9.5) - nc)
@@ -99,17 +102,17 @@ def noncentral_t_below(t: float, df: float, nc: float) -> float:
 
 def critical_many_to_one(alpha: float, lam: NDArray[np.float64], df: float) -> float:
     """The t that the largest |T_i| exceeds with probability `alpha`."""
-    return _critical(lambda t: many_to_one_exceeds(t, lam, df), alpha, df, comparisons=lam.size)
+    return critical_t(lambda t: many_to_one_exceeds(t, lam, df), alpha, df, comparisons=lam.size)
 
 
 def critical_range(alpha: float, k: int, df: float) -> float:
     """The q that the studentised range of k groups exceeds with probability `alpha`."""
-    return np.sqrt(2) * _critical(
+    return np.sqrt(2) * critical_t(
         lambda t: range_exceeds(t * np.sqrt(2), k, df), alpha, df, comparisons=k * (k - 1) // 2
     )
 
 
-def _critical(exceeds: Callable[[float], float], alpha: float, df: float, *, comparisons: int) -> float:
+def critical_t(exceeds: Callable[[float], float], alpha: float, df: float, *, comparisons: int) -> float:
     """Root between Student's critical value, exact for one comparison, and Bonferroni's."""
     low, high = stats.t.isf([alpha / 2, alpha / 2 / comparisons], df)
     if comparisons == 1:
@@ -120,14 +123,14 @@ def _critical(exceeds: Callable[[float], float], alpha: float, df: float, *, com
 
 
 @lru_cache(maxsize=64)
-def _spread_nodes(df: float, furthest: float) -> Nodes:
+def spread_nodes(df: float, furthest: float, *, count: int = 160) -> Nodes:
     """Nodes of s, and weights times its density; beyond `furthest` the exceedance is below 1e-40."""
     low, high = np.sqrt(stats.chi2.ppf([1e-40, 1 - 1e-16], df) / df)
     # Below the least likely s all is exceeded with a probability under 1e-40, however it is integrated.
     high = min(high, furthest)
     low = low if low < high else high / 2
     # In the fourth root of s the density is smooth at 0 for a fractional df too.
-    root, weight = _nodes(160, low**0.25, high**0.25)
+    root, weight = _nodes(count, low**0.25, high**0.25)
     s = root**4
     log_density = (
         np.log(2) + df / 2 * np.log(df / 2) - special.gammaln(df / 2) + (df - 1) * np.log(s) - df * s**2 / 2
@@ -140,10 +143,11 @@ def _phi(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _nodes(count: int, low: float, high: float) -> Nodes:
-    x, weight = _legendre(count)
+    x, weight = legendre(count)
     return low + (high - low) * (x + 1) / 2, weight * (high - low) / 2
 
 
 @lru_cache(maxsize=16)
-def _legendre(count: int) -> Nodes:
+def legendre(count: int) -> Nodes:
+    """Nodes and weights on [-1, 1]."""
     return special.roots_legendre(count)

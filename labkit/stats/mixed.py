@@ -162,7 +162,7 @@ def mixed_model(
             expected="values in at least two groups",
             todo="check the groups, and the reasons for exclusion",
         )
-    control = _control(control, names, ordered, group)
+    control = validate.control(control, names, ordered=ordered, group=group)
     member = pd.Categorical(kept["group"], categories=names).codes
     levels, used, warnings = _levels(kept, random, names)
     _refuse_few(levels[0], member, used[0], names)
@@ -195,10 +195,7 @@ def mixed_model(
         warnings.append("Too few units for degrees of freedom: the mixed model gives no P.")
     contrasts, adjustment = estimates.versus(names, fit.beta, tests, control=control, alpha=alpha)
     if adjustment == "Holm":
-        warnings.append(
-            "Contrasts are correlated in a way that Dunnett's integral does not hold for, so P are adjusted "
-            "by Holm's method and intervals by Bonferroni's."
-        )
+        warnings.append(estimates.HOLM)
     variance = pd.DataFrame({"variance": fit.theta}, index=pd.Index([*used, "residual"], name="level"))
     variance["sd"] = np.sqrt(variance["variance"])
     variance["icc"] = variance["variance"] / variance["variance"].sum()
@@ -264,19 +261,6 @@ def _labels(column: pd.Series) -> NDArray[np.object_]:
     """Names as text, each made once."""
     codes, distinct = pd.factorize(column)
     return np.array([*(units.label(x) for x in distinct), ""], dtype=object)[codes]
-
-
-def _control(control: str | None, names: Sequence[str], ordered: bool, group: str) -> str:
-    if control is None and not ordered:
-        raise DataError(f"no control is named and {group!r} has no order", todo="name the control")
-    control = names[0] if control is None else str(control)
-    if control not in names:
-        raise DataError(
-            f"the control {control!r} has no values",
-            expected=f"one of {validate.join(names, word='or')}",
-            todo=f"choose another control; {validate.still(names)}",
-        )
-    return control
 
 
 def _levels(

@@ -6,7 +6,7 @@ scale of dose is primary is chosen beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from labkit.errors import DataError
 from labkit.stats.oneway import Outcome, moments
 from labkit.stats.validate import Samples, check, join, level
 
-__all__ = ["Jonckheere", "jonckheere", "trend"]
+__all__ = ["Jonckheere", "jonckheere", "trend", "trend_of"]
 
 # Exact counts grow as n², and the normal approximation is good long before.
 _EXACT_UP_TO = 100
@@ -58,15 +58,28 @@ def trend(samples: Samples, *, doses: Mapping[str, float] | None = None, alpha: 
     [1.0, 2.4495]
     """
     m = moments(check(samples, test="The linear trend"))
+    return trend_of(m.names, m.mean, np.diag(m.ms_within / m.n), df=m.df_within, doses=doses, alpha=alpha)
+
+
+def trend_of(
+    names: Sequence[str],
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    *,
+    df: float,
+    doses: Mapping[str, float] | None,
+    alpha: float,
+) -> pd.DataFrame:
+    """As `trend`, of k means (or adjusted means) with their (k, k) covariance on df degrees of freedom."""
     given = (
-        np.arange(1.0, m.n.size + 1)
+        np.arange(1.0, len(names) + 1)
         if doses is None
-        else np.array([doses[name] for name in m.names], dtype=float)
+        else np.array([doses[name] for name in names], dtype=float)
     )
     used = np.isfinite(given)
     if np.unique(given[used]).size < 2:
         raise DataError(
-            f"the doses of {join(np.array(m.names)[used])} do not differ"
+            f"the doses of {join(np.array(names)[used])} do not differ"
             if used.any()
             else "no group has a dose",
             expected="at least two doses",
@@ -79,12 +92,12 @@ def trend(samples: Samples, *, doses: Mapping[str, float] | None = None, alpha: 
     rows = {}
     for scale, score in scores.items():
         c = np.where(used, score - score[used].mean(), 0.0)
-        estimate, se = float(c @ m.mean), float(np.sqrt(m.ms_within * (c**2 / m.n).sum()))
+        estimate, se = float(c @ mean), float(np.sqrt(c @ covariance @ c))
         t, slope, per = estimate / se, estimate / (c @ c), 1 / (c @ c)
-        half = float(stats.t.isf(level(alpha) / 2, m.df_within)) * se * per
-        p = float(2 * stats.t.sf(abs(t), m.df_within))
+        half = float(stats.t.isf(level(alpha) / 2, df)) * se * per
+        p = float(2 * stats.t.sf(abs(t), df))
         rows[scale] = {
-            "estimate": estimate, "se": se, "statistic": t, "df": m.df_within, "p": p,
+            "estimate": estimate, "se": se, "statistic": t, "df": df, "p": p,
             "slope": slope, "ci_low": slope - half, "ci_high": slope + half,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("scale")

@@ -8,7 +8,7 @@ by level.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 from labkit.errors import DataError
 from labkit.stats.validate import join, still
 
-__all__ = ["Units", "experimental_units", "group_order", "label", "numbers", "refuse_rows"]
+__all__ = ["Units", "experimental_units", "group_order", "label", "numbers", "refuse_columns", "refuse_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Units:
     ----------
     table
         One row per unit, by group and name of unit: the unit, the group (ordered Categorical), the dose if
-        there is one, the value, and ``n_subunits`` averaged into it.
+        there is one, its block and covariates, the value, and ``n_subunits`` averaged into it.
     dropped
         One row per row of the input left out: ``row`` (its index label), unit, group, and the reason in
         words.
@@ -39,6 +39,8 @@ class Units:
         the rows.
     n_rows
         Rows averaged.
+    block
+        Column of blocks in `table`; None without, and when each unit was averaged over all of them.
     warnings
         Sentences.
     """
@@ -48,6 +50,7 @@ class Units:
     doses: dict[str, float]
     ordered: bool
     n_rows: int
+    block: str | None
     warnings: tuple[str, ...]
 
 
@@ -58,6 +61,8 @@ def experimental_units(
     group: str,
     unit: str | None,
     nested: Sequence[str] = (),
+    block: str | None = None,
+    covariates: Sequence[str] = (),
     dose: str | None = None,
     order: Sequence[str] | None = None,
     excluded: str | None = "excluded",
@@ -76,6 +81,12 @@ def experimental_units(
         Names of columns. With ``unit=None`` each row is a unit of its own.
     nested
         Columns that name the levels within a unit, from the outermost, such as ``("slice",)``.
+    block
+        Column of what units were measured together in, such as ``"membrane"``. Each unit stands in one, or
+        each in all of them: then it is averaged over them.
+    covariates
+        Columns of numbers measured with the value, averaged to the unit in the same way; a row without one
+        is dropped.
     order
         Groups in order; groups not named are left out.
     excluded
@@ -86,7 +97,7 @@ def experimental_units(
     ------
     DataError
         When a column is absent, a value is not a finite number, a unit or group is not named, a unit stands
-        in two groups, a row stands twice, or a group has two doses.
+        in two groups or in some of the blocks, a row stands twice, or a group has two doses.
 
     Examples
     --------
@@ -97,6 +108,76 @@ def experimental_units(
     1      b     d  5.0           1
     """
     wanted = {"value": [value], "group": [group], "unit": [unit], "dose": [dose], "nested": list(nested)}
+    refuse_columns(table, wanted | {"block": [block], "covariate": list(covariates)})
+    rows = pd.DataFrame(index=range(len(table)))
+    rows["row"] = table.index
+    rows["group"] = [label(x) for x in table[group]]
+    rows["unit"] = [label(x) for x in table[unit]] if unit else [str(i) for i in rows.index]
+    rows["value"] = numbers(table[value], value)
+    for name in nested:
+        rows[f"level {name}"] = [label(x) for x in table[name]]
+    if block is not None:
+        rows["block"] = [label(x) for x in table[block]]
+    for name in covariates:
+        rows[f"covariate {name}"] = numbers(table[name], name)
+    if dose is not None:
+        rows["dose"] = numbers(table[dose], dose)
+
+    names, ordered = group_order(table[group], rows, order)
+    reason = pd.Series("", index=rows.index, dtype=object)
+    if order is not None:
+        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
+    reason[rows["value"].isna() & (reason == "")] = "value missing"
+    for name in covariates:
+        reason[rows[f"covariate {name}"].isna() & (reason == "")] = f"{name} missing"
+    if excluded is not None and excluded in table.columns:
+        said = [label(x) for x in table[excluded]]
+        for i, text in enumerate(said):
+            if text:
+                reason[i] = text
+    dropped = rows.loc[reason != "", ["row", "unit", "group"]].assign(reason=reason[reason != ""])
+    kept = rows[reason == ""]
+
+    refuse_rows(table, kept, group=group, unit=unit, nested=nested, block=block)
+    inside, said = _blocks(kept, unit=unit, block=block)
+    warnings = _lost_groups(names, kept, rows)
+    if not ordered:
+        warnings.append(
+            f"{group!r} has no order of its own, so groups stand as they first appear and no trend is tested."
+        )
+    if unit and not nested:
+        warnings += _identical_rows(table, kept)
+    warnings += said
+
+    # Level by level from the innermost, so that a neuron with many spines weighs no more than another.
+    levels = ["group", "unit", *["block"] * inside, *[f"level {name}" for name in nested]]
+    measured = ["value", *[f"covariate {name}" for name in covariates]]
+    means = kept
+    for depth in range(len(levels), 1, -1):
+        grouped = means.groupby(levels[:depth], sort=False, observed=True)
+        means = grouped[measured].agg(_mean).assign(n_subunits=grouped.size()).reset_index()
+    present = [name for name in names if name in set(kept["group"])]
+    means["group"] = pd.Categorical(means["group"], categories=present, ordered=True)
+    means = means.sort_values(["group", "unit"], ignore_index=True) if unit else means
+    means = means.sort_values("group", ignore_index=True, kind="stable")
+    doses = _doses(kept, present) if dose is not None else {}
+    result = pd.DataFrame({unit or "unit": means["unit"], group: means["group"]})
+    if dose is not None and dose != group:
+        result[dose] = [doses[name] for name in means["group"]]
+    if block is not None and not inside:
+        homes = kept.drop_duplicates("unit").set_index("unit")["block"]
+        result[block] = homes.reindex(means["unit"]).to_numpy()
+    for name in covariates:
+        result[name] = means[f"covariate {name}"].astype(float)
+    result[value] = means["value"].astype(float)
+    result["n_subunits"] = means["n_subunits"].astype(int)
+    dropped = dropped.rename(columns={"unit": unit or "unit", "group": group}).reset_index(drop=True)
+    blocked = None if inside else block
+    return Units(result, dropped, doses, ordered, len(kept), blocked, tuple(warnings))
+
+
+def refuse_columns(table: pd.DataFrame, wanted: Mapping[str, Sequence[str | None]]) -> None:
+    """Refuse names that are no columns of the table; `wanted` holds them by argument."""
     for argument, names in wanted.items():
         for name in names:
             if name is not None and name not in table.columns:
@@ -106,56 +187,30 @@ def experimental_units(
                     expected=f"one of its columns: {join(map(str, table.columns), word='or')}",
                     todo=f"name the column of the {argument}{alone}",
                 )
-    rows = pd.DataFrame(index=range(len(table)))
-    rows["row"] = table.index
-    rows["group"] = [label(x) for x in table[group]]
-    rows["unit"] = [label(x) for x in table[unit]] if unit else [str(i) for i in rows.index]
-    rows["value"] = numbers(table[value], value)
-    for name in nested:
-        rows[f"level {name}"] = [label(x) for x in table[name]]
-    if dose is not None:
-        rows["dose"] = numbers(table[dose], dose)
 
-    names, ordered = group_order(table[group], rows, order)
-    reason = pd.Series("", index=rows.index, dtype=object)
-    if order is not None:
-        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
-    reason[rows["value"].isna() & (reason == "")] = "value missing"
-    if excluded is not None and excluded in table.columns:
-        said = [label(x) for x in table[excluded]]
-        for i, text in enumerate(said):
-            if text:
-                reason[i] = text
-    dropped = rows.loc[reason != "", ["row", "unit", "group"]].assign(reason=reason[reason != ""])
-    kept = rows[reason == ""]
 
-    refuse_rows(table, kept, group=group, unit=unit, nested=nested)
-    warnings = _lost_groups(names, kept, rows)
-    if not ordered:
-        warnings.append(
-            f"{group!r} has no order of its own, so groups stand as they first appear and no trend is tested."
-        )
-    if unit and not nested:
-        warnings += _identical_rows(table, kept)
-
-    # Level by level from the innermost, so that a neuron with many spines weighs no more than another.
-    levels = ["group", "unit", *[f"level {name}" for name in nested]]
-    means = kept.rename(columns={"value": "mean"})
-    for depth in range(len(levels), 1, -1):
-        grouped = means.groupby(levels[:depth], sort=False, observed=True)["mean"]
-        means = grouped.agg(mean=_mean, n_subunits="size").reset_index()
-    present = [name for name in names if name in set(kept["group"])]
-    means["group"] = pd.Categorical(means["group"], categories=present, ordered=True)
-    means = means.sort_values(["group", "unit"], ignore_index=True) if unit else means
-    means = means.sort_values("group", ignore_index=True, kind="stable")
-    doses = _doses(kept, present) if dose is not None else {}
-    result = pd.DataFrame({unit or "unit": means["unit"], group: means["group"]})
-    if dose is not None and dose != group:
-        result[dose] = [doses[name] for name in means["group"]]
-    result[value] = means["mean"].astype(float)
-    result["n_subunits"] = means["n_subunits"].astype(int)
-    dropped = dropped.rename(columns={"unit": unit or "unit", "group": group}).reset_index(drop=True)
-    return Units(result, dropped, doses, ordered, len(kept), tuple(warnings))
+def _blocks(kept: pd.DataFrame, *, unit: str | None, block: str | None) -> tuple[bool, list[str]]:
+    """Whether each unit stands in all blocks and is averaged over them, and what is said of that."""
+    if block is None or unit is None:
+        return False, []
+    homes = kept.drop_duplicates(["unit", "block"])
+    count = homes["unit"].value_counts(sort=False)
+    if (count == 1).all():
+        return False, []
+    blocks = list(dict.fromkeys(kept["block"]))
+    if (count == len(blocks)).all():
+        return True, [
+            f"Each {unit} stands in every {block}, so it is averaged over them, and {block} needs no place "
+            "in the model."
+        ]
+    first = count.index[count > 1][0]
+    more = f", and {(count > 1).sum() - 1} more in several" if (count > 1).sum() > 1 else ""
+    raise DataError(
+        f"{unit} {first!r} stands in {block} {join(homes.loc[homes['unit'] == first, 'block'])}{more}",
+        expected=f"each {unit} in one {block}, or each in all",
+        todo=f"average the values of each {unit} first, or keep one {block} of each; without {block} "
+        f"{still(list(dict.fromkeys(kept['group'])))}",
+    )
 
 
 def label(x: object) -> str:
@@ -210,22 +265,30 @@ def _categories(column: pd.Series) -> list[str]:
 
 
 def refuse_rows(
-    table: pd.DataFrame, kept: pd.DataFrame, *, group: str, unit: str | None, nested: Sequence[str]
+    table: pd.DataFrame,
+    kept: pd.DataFrame,
+    *,
+    group: str,
+    unit: str | None,
+    nested: Sequence[str],
+    block: str | None = None,
 ) -> None:
     every = dict.fromkeys(kept["group"])
 
     def rest(bad: pd.Series) -> str:
         return still([name for name in every if name and name not in set(bad)])
 
-    infinite = kept[np.isinf(kept["value"])]
+    infinite = kept[np.isinf(kept.filter(regex="^(value|covariate .*)$")).any(axis=1)]
     if len(infinite):
+        what = "the value" if np.isinf(infinite["value"]).any() else "a covariate"
         raise DataError(
-            f"the value is infinite in {_rows(infinite['row'])} ({join(dict.fromkeys(infinite['group']))})",
+            f"{what} is infinite in {_rows(infinite['row'])} ({join(dict.fromkeys(infinite['group']))})",
             expected="finite numbers",
             todo="mend the measurement, or exclude these rows with a reason; "
             f"without these groups, {rest(infinite['group'])}",
         )
     named = {"group": group, "unit": unit, **{f"level {name}": name for name in nested}}
+    named |= {"block": block} if block else {}
     for what, column in named.items():
         nameless = kept[kept[what] == ""]
         if len(nameless):

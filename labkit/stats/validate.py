@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from labkit.errors import DataError
 
-__all__ = ["Samples", "cautions", "check", "choice", "constant", "join", "level", "still"]
+__all__ = ["Samples", "cautions", "check", "choice", "constant", "control", "join", "level", "still"]
 
 Samples = Mapping[str, ArrayLike]
 Checked = dict[str, NDArray[np.float64]]
@@ -183,6 +183,25 @@ def choice(value: str, allowed: Sequence[str], *, name: str) -> str:
             f"{name} is {value!r}", expected="one of " + join([repr(a) for a in allowed], word="or")
         )
     return value
+
+
+def control(given: str | None, names: Sequence[str], *, ordered: bool, group: str) -> str:
+    """The name of the control: the one given, else the first group if their order means something."""
+    if given is None:
+        if not ordered:
+            raise DataError(
+                f"no control is named and {group!r} has no order",
+                expected=f"one of {join(names, word='or')}",
+                todo="name the control, or give the order of groups with the control first",
+            )
+        return names[0]
+    if str(given) not in names:
+        raise DataError(
+            f"the control {str(given)!r} has no values",
+            expected=f"values of the control; groups with values are {join(names)}",
+            todo=f"choose another control; {still(names)}",
+        )
+    return str(given)
 
 
 def level(alpha: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labkit.stats.hill import DoseResponse
     from labkit.stats.mixed import MixedModel
     from labkit.stats.oneway import Outcome
+    from labkit.stats.power import Power
 
 __all__ = [
     "dose_response",
@@ -27,6 +28,7 @@ __all__ = [
     "outcome",
     "p_value",
     "plural",
+    "power",
     "summary",
 ]
 
@@ -235,8 +237,8 @@ def methods(c: Comparison) -> str:
         )
     if c.adjusted is not None:
         said.append(
-            f"{join(names)} were compared by a linear model with {_model_terms(c)} (F test of the group given "
-            "the rest)."
+            f"{join(names)} were compared by a linear model with {_model_terms(c)} (F test of the group "
+            "given the rest)."
         )
     else:
         said.append(f"{join(names)} were compared by {_OMNIBUS[c.omnibus.test]}.")
@@ -274,12 +276,12 @@ def methods(c: Comparison) -> str:
     if c.adjusted is not None:
         said.append(
             "Effects are given as partial η² and ω² (interval of the noncentral F) and as Hedges' g, the "
-            f"difference of adjusted means from {c.control} over the residual SD (interval of the noncentral t)."
+            f"difference of adjusted means from {c.control} over the residual SD (noncentral t)."
         )
     else:
         said.append(
-            "Effects are given as η² and ω² (η² with the interval of the noncentral F) and as Hedges' g against "
-            f"{c.control} (interval of the noncentral t)."
+            "Effects are given as η² and ω² (η² with the interval of the noncentral F) and as Hedges' g "
+            f"against {c.control} (interval of the noncentral t)."
             if c.omnibus.symbol == "F"
             else "Effects are given as ε² of ranks, and as Hedges' g against "
             f"{c.control} (interval of the noncentral t)."
@@ -378,3 +380,41 @@ def _range(low: str, high: str, row: pd.Series) -> str:
     if np.isinf(row["ci_high"]):
         return f"above {low}" if row["ci_low"] > 0 or np.isfinite(row["ci_low"]) else "not limited"
     return f"below {high}" if np.isinf(row["ci_low"]) else f"{low} to {high}"
+
+
+def power(p: Power) -> str:
+    """The power of a planned experiment in a sentence; see `Power.summary`."""
+    unit = plural(p.unit)
+    sizes = set(p.n.values())
+    many = (
+        f"{sizes.pop()} {unit} per group"
+        if len(sizes) == 1
+        else f"{join(f'{n} {g}' for g, n in p.n.items())}"
+    )
+    if p.subunits:
+        many += (
+            f", {join(f'{m:g} {plural(level) if m != 1 else level}' for level, m in p.subunits.items())} each"
+        )
+    if p.per_block:
+        many += f", in complete blocks with {p.per_block} of each group"
+    tested = {
+        "anova": "one-way analysis of variance",
+        "dunnett": f"Dunnett's test against {p.control}",
+        "trend": "the linear trend over dose",
+    }[p.test]
+    found = {"any": " for any of the groups that differ", "all": " for all groups that differ"}
+    finding = found.get(p.finding, f" for {p.finding}" if p.finding else "")
+    means = join(f"{number(x, like=_step(p.means.values()))} {name}" for name, x in p.means.items())
+    spread = join(f"{number(sd)} between {plural(level)}" for level, sd in p.sd.items())
+    kind = "geometric means" if p.scale == "log" else "means"
+    logs = " of natural logarithms" if p.scale == "log" else ""
+    return (
+        f"With {many}, {tested} at α = {p.alpha:g} has a power of {100 * p.power:.0f} %{finding}, if {kind} are "
+        f"{means} and the SD{logs} is {spread}."
+    )
+
+
+def _step(values: Iterable[float]) -> float:
+    """The smallest difference of values that differ: the spread to which they are printed."""
+    gaps = np.diff(np.unique(list(values)))
+    return float(gaps.min()) if gaps.size else 1.0
