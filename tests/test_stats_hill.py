@@ -50,7 +50,7 @@ def test_truth_without_noise_is_recovered(ec50, hill, bottom, rise, falls):
 
 
 def test_estimates_lie_within_their_errors_of_the_truth():
-    """Over 40 seeded studies the standardised errors have a mean near 0 and an SD near 1; slopes are skewed."""
+    """Over 40 seeded studies the standardised errors have a mean near 0 and an SD near 1 (slopes skew)."""
     z = []
     for seed in range(30):
         found = stats.hill(study(per_dose=8, seed=seed), "ltp", alpha=0.5).parameters.loc[NAMES]

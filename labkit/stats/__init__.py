@@ -11,6 +11,7 @@ from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
 from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
+from labkit.stats.power import Power, detectable, power, power_table, sample_size, variance_components
 from labkit.stats.sensitivity import sensitivity
 from labkit.stats.trend import Jonckheere, jonckheere, trend
 from labkit.stats.units import Units, experimental_units
@@ -23,6 +24,7 @@ __all__ = [
     "Jonckheere",
     "MixedModel",
     "Outcome",
+    "Power",
     "Units",
     "adjust",
     "ancova",
@@ -30,6 +32,7 @@ __all__ = [
     "blocked",
     "compare",
     "describe",
+    "detectable",
     "dunn",
     "dunnett",
     "experimental_units",
@@ -41,10 +44,14 @@ __all__ = [
     "mixed_model",
     "one_way",
     "pairwise",
+    "power",
+    "power_table",
     "rank_epsilon2",
+    "sample_size",
     "sensitivity",
     "trend",
     "tukey",
+    "variance_components",
     "variance_explained",
     "welch",
 ]

@@ -409,8 +409,8 @@ def power(p: Power) -> str:
     kind = "geometric means" if p.scale == "log" else "means"
     logs = " of natural logarithms" if p.scale == "log" else ""
     return (
-        f"With {many}, {tested} at α = {p.alpha:g} has a power of {100 * p.power:.0f} %{finding}, if {kind} are "
-        f"{means} and the SD{logs} is {spread}."
+        f"With {many}, {tested} at α = {p.alpha:g} has a power of {100 * p.power:.0f} %{finding}, if {kind} "
+        f"are {means} and the SD{logs} is {spread}."
     )
 
 
