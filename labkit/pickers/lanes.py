@@ -70,6 +70,7 @@ class LanesPicker(RegionPicks, PickerWidget):
     >>> folder.cleanup()
     """
 
+    _movable = ("lanes", "band", "polarity")
     _esm = one_module(
         "axes.js", "page.js", "view.js", "lanes_shape.js", "lanes_image.js", "lanes_page.js",
         "lanes_plot.js", "lanes_input.js", "lanes.js",
@@ -173,7 +174,3 @@ class LanesPicker(RegionPicks, PickerWidget):
             case _:
                 return super()._apply(message)
         return None
-
-    def _move_to(self, message: dict[str, Any]) -> None:
-        given = {what: message.get(what) for what in ("lanes", "band", "polarity")}
-        self.move(message["index"], **given)

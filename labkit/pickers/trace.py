@@ -65,6 +65,7 @@ class TracePicker(WindowPicks, PickerWidget):
     >>> folder.cleanup()
     """
 
+    _movable = ("window",)
     _esm = one_module(
         "axes.js", "page.js", "view.js", "trace_page.js", "trace_plot.js", "trace_input.js", "trace.js"
     )
@@ -127,6 +128,6 @@ class TracePicker(WindowPicks, PickerWidget):
     def _snapshot_of(self, item: TraceItem) -> dict[str, Any]:
         return {**super()._snapshot_of(item), "window": self._shown(item, self._window_name(item))}
 
-    def _move_to(self, message: dict[str, Any]) -> None:
-        a, b = message["window"]
-        self.move(message["index"], a, b)
+    def _move_as_told(self, index: int, moved: dict[str, Any]) -> None:
+        a, b = moved["window"]
+        self.move(index, a, b)

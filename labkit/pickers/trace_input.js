@@ -9,15 +9,8 @@ export class TraceInput {
     this.picker = picker;
     this.drag = null; // what is being dragged, from where
     this.hover = null; // where the pointer is on the canvas
-    const { root, plot, canvas, list, start, end, confirm, undo, reset, exclude, cancel, from, to, form } = picker.part;
+    const { plot, canvas, start, end, from, to } = picker.part;
     const on = (node, name, what, options) => node.addEventListener(name, what, options);
-    on(root, "keydown", (event) => this.key(event));
-    on(root, "keyup", () => this.drag || picker.commit());
-    on(root, "focusout", () => {
-      if (this.drag) return;
-      picker.commit();
-      picker.draw();
-    });
     on(canvas, "pointerdown", (event) => this.grab(event, this.touched(event)));
     on(start, "pointerdown", (event) => this.grab(event, "start"));
     on(end, "pointerdown", (event) => this.grab(event, "end"));
@@ -33,33 +26,8 @@ export class TraceInput {
       picker.draw();
     });
     on(plot, "wheel", (event) => this.wheel(event), { passive: false });
-    on(list, "click", (event) => {
-      const row = event.target.closest("[role=option]");
-      if (row) picker.show([...list.children].indexOf(row));
-    });
-    on(confirm, "click", () => picker.confirm());
-    on(undo, "click", () => picker.undo());
-    on(reset, "click", () => picker.reset());
-    on(exclude, "click", () => picker.exclude());
-    on(cancel, "click", () => picker.closeForm());
     on(from, "change", () => this.typed());
     on(to, "change", () => this.typed());
-    on(form, "submit", (event) => {
-      event.preventDefault();
-      picker.giveReason();
-    });
-    // JupyterLab listens for its keys before this element does (X cuts a cell): they are kept off while the focus is here,
-    // except with Ctrl, so that Ctrl S still saves the notebook.
-    this.onKey = (event) => {
-      const theirs = ((event.ctrlKey || event.metaKey) && event.key !== "z") || (event.shiftKey && event.key === "Enter");
-      root.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
-    };
-    window.addEventListener("keydown", this.onKey, true);
-  }
-
-  remove() {
-    window.removeEventListener("keydown", this.onKey, true);
-    clearTimeout(this.fade);
   }
 
   // -- the keyboard
@@ -67,34 +35,20 @@ export class TraceInput {
   key(event) {
     const { picker } = this;
     const { view } = picker;
-    const from = event.target;
-    if (from.tagName === "INPUT") return this.keyInField(event);
-    const edge = from.dataset?.edge;
+    if (event.target.type === "number") return void (event.key === "Enter" && this.typed());
+    const edge = event.target.dataset?.edge;
     const by = event.shiftKey ? 10 : 1;
-    const inList = from === picker.part.list;
-    const next = () => picker.show(picker.current + 1);
-    const previous = () => picker.show(picker.current - 1);
     const moves = (samples) =>
       edge === "start" ? this.stretch(samples, 0) : edge === "end" ? this.stretch(0, samples) : this.shift(samples);
-    const act = {
+    picker.press(event, {
       ArrowLeft: () => moves(-by),
       ArrowRight: () => moves(by),
-      ArrowUp: () => (inList ? previous() : edge ? moves(by) : this.stretch(-by, by)),
-      ArrowDown: () => (inList ? next() : edge ? moves(-by) : this.stretch(by, -by)),
+      ArrowUp: () => (edge ? moves(by) : this.stretch(-by, by)),
+      ArrowDown: () => (edge ? moves(-by) : this.stretch(by, -by)),
       "[": () => this.stretch(-1, 0),
       "]": () => this.stretch(1, 0),
       "{": () => this.stretch(0, -1),
       "}": () => this.stretch(0, 1),
-      Enter: () => event.shiftKey || picker.confirm(),
-      n: next,
-      p: previous,
-      PageDown: next,
-      PageUp: previous,
-      Home: () => inList && picker.show(0),
-      End: () => inList && picker.show(picker.items.length - 1),
-      x: () => picker.exclude(),
-      u: () => picker.undo(),
-      r: () => picker.reset(),
       0: () => picker.reset(),
       "+": () => view.zoom(1.25, this.middle()),
       "=": () => view.zoom(1.25, this.middle()),
@@ -105,24 +59,7 @@ export class TraceInput {
       s: () => view.pan(0, -0.1),
       f: () => view.whole(),
       Escape: () => this.dropDrag(),
-    };
-    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const presses = name === "Enter" && /^(BUTTON|SUMMARY)$/.test(from.tagName);
-    const done = event.ctrlKey || event.metaKey ? name === "z" && act.u : !presses && act[name];
-    if (!done || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    done();
-    picker.draw();
-  }
-
-  keyInField(event) {
-    if (event.key === "Escape") this.picker.closeForm();
-    if (event.key !== "Enter") return;
-    // A form inside a notebook's output is not submitted by Enter everywhere.
-    event.preventDefault();
-    if (event.target.type === "number") this.typed();
-    else this.picker.giveReason();
+    });
   }
 
   shift(samples) {
@@ -235,20 +172,13 @@ export class TraceInput {
   }
 
   wheel(event) {
-    const { part, view } = this.picker;
-    const focused = part.root.contains(part.root.getRootNode().activeElement);
-    if (!focused && !event.ctrlKey && !event.metaKey) {
-      // The page keeps scrolling past a picker that nobody has clicked on.
-      part.hint.classList.add("lk-on");
-      clearTimeout(this.fade);
-      this.fade = setTimeout(() => part.hint.classList.remove("lk-on"), 1400);
-      return;
-    }
-    event.preventDefault();
+    const { picker } = this;
+    const { view } = picker;
+    if (!picker.takesWheel(event)) return;
     const [px, py] = this.pixel(event);
     const axes = { "x axis": "x", "y axis": "y" }[this.touched(event)] ?? "xy";
     const step = event.deltaMode ? event.deltaY * 30 : event.deltaY;
     view.zoom(Math.exp(-Math.max(-300, Math.min(300, step)) / 500), [view.time(px), view.value(py)], axes);
-    this.picker.draw();
+    picker.draw();
   }
 }

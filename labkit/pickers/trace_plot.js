@@ -97,24 +97,6 @@ export class View {
   }
 }
 
-/** Colours of the page's theme; the picker's own ones differ between dark and light ground. */
-export function readColours(root) {
-  let ground = "";
-  for (let node = root.parentElement; node && !ground; node = node.parentElement) {
-    const colour = getComputedStyle(node).backgroundColor;
-    if (!/^(transparent|rgba\(.*, 0\))$/.test(colour)) ground = colour;
-  }
-  const [r, g, b] = (ground.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
-  root.dataset.ground = 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
-  const style = getComputedStyle(root);
-  const read = (name) => style.getPropertyValue(`--lk-${name}`).trim();
-  return {
-    ...Object.fromEntries(["ground", "ink", "muted", "grid", "blank", "span", "edge"].map((name) => [name, read(name)])),
-    lines: [0, 1, 2, 3].map((k) => read(`line${k}`)),
-    font: style.fontFamily,
-  };
-}
-
 /** The canvas: axes, blanked region, window, traces, lines through the window, cross-hair. */
 export function paintTrace(pen, view, { window, lines, hover, colours, excluded }) {
   const { item, size, inner } = view;
@@ -161,7 +143,7 @@ export function paintTrace(pen, view, { window, lines, hover, colours, excluded 
   const first = Math.max(0, nearest(item.t, range.x[0]) - 1);
   const last = Math.min(item.t.length - 1, nearest(item.t, range.x[1]) + 1);
   for (const [k, trace] of item.traces.entries()) {
-    stroke(colours.lines[k % 4], 1.6, k > 3 ? [6, 3] : [], () => {
+    stroke(colours[`line${k % 4}`], 1.6, k > 3 ? [6, 3] : [], () => {
       let broken = true;
       for (let i = first; i <= last; i++) {
         if (!Number.isFinite(trace[i])) {
@@ -232,7 +214,7 @@ export function paintTrace(pen, view, { window, lines, hover, colours, excluded 
   const words = [`${tell(item.t[i], 2)} ms`, ...item.traces.map((trace, k) => `${item.labels[k]} ${tell(trace[i], 3)} mV`)];
   for (const [k, trace] of item.traces.entries()) {
     if (!Number.isFinite(trace[i]) || at.y(trace[i]) < top || at.y(trace[i]) > bottom) continue;
-    pen.fillStyle = colours.lines[k % 4];
+    pen.fillStyle = colours[`line${k % 4}`];
     pen.beginPath();
     pen.arc(px, at.y(trace[i]), 3.5, 0, 2 * Math.PI);
     pen.fill();

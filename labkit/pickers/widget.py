@@ -36,6 +36,7 @@ class PickerWidget(HeldPicks, anywidget.AnyWidget):
     `_state` goes to the browser only: what is known of every item, as an answer to a message or to nobody.
     """
 
+    _movable: tuple[str, ...] = ()  # what a message may say is moved
     _state = traitlets.Dict().tag(sync=True, echo_update=False)
 
     def _start(self, **traits: Any) -> None:
@@ -71,12 +72,14 @@ class PickerWidget(HeldPicks, anywidget.AnyWidget):
 
     def _apply(self, message: dict[str, Any]) -> int | None:
         """Do what a message asks; the index of the item to show, if it should be another one."""
+        moved = {name: message[name] for name in self._movable if message.get(name) is not None}
         match message:
             case {"do": "confirm", "index": index}:
-                self._move_to(message)
+                if moved:
+                    self._move_as_told(index, moved)
                 self.confirm(index)
-            case {"do": "move"}:
-                self._move_to(message)
+            case {"do": "move", "index": index} if moved:
+                self._move_as_told(index, moved)
             case {"do": "exclude", "index": index, "reason": str(reason)}:
                 self.exclude(index, reason)
             case {"do": "include", "index": index}:
@@ -87,9 +90,8 @@ class PickerWidget(HeldPicks, anywidget.AnyWidget):
                 raise ValueError(message)
         return None
 
-    def _move_to(self, message: dict[str, Any]) -> None:
-        """Move what a message says to where it says."""
-        raise NotImplementedError
+    def _move_as_told(self, index: int, moved: dict[str, Any]) -> None:
+        self.move(index, **moved)
 
     def _picture(self) -> tuple[bytes, tuple[int, int], str]:
         """What stands in a report: a PNG, its size in CSS pixels, and what to say of it beside the counts."""
