@@ -7,6 +7,8 @@ from labkit.stats.ancova import ancova, blocked
 from labkit.stats.compare import compare
 from labkit.stats.comparison import Comparison
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
+from labkit.stats.equivalence import Equivalence, equivalence
+from labkit.stats.families import families
 from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
@@ -21,6 +23,7 @@ __all__ = [
     "Anova",
     "Comparison",
     "DoseResponse",
+    "Equivalence",
     "Jonckheere",
     "MixedModel",
     "Outcome",
@@ -35,7 +38,9 @@ __all__ = [
     "detectable",
     "dunn",
     "dunnett",
+    "equivalence",
     "experimental_units",
+    "families",
     "games_howell",
     "hedges_g",
     "hill",

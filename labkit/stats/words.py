@@ -14,6 +14,7 @@ from labkit.stats.validate import join
 
 if TYPE_CHECKING:
     from labkit.stats.compare import Comparison
+    from labkit.stats.equivalence import Equivalence
     from labkit.stats.hill import DoseResponse
     from labkit.stats.mixed import MixedModel
     from labkit.stats.oneway import Outcome
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "dose_response",
+    "equivalence",
     "interval",
     "methods",
     "mixed",
@@ -418,3 +420,31 @@ def _step(values: Iterable[float]) -> float:
     """The smallest difference of values that differ: the spread to which they are printed."""
     gaps = np.diff(np.unique(list(values)))
     return float(gaps.min()) if gaps.size else 1.0
+
+
+def equivalence(e: Equivalence) -> str:
+    """Equivalence to the control in sentences; see `Equivalence.summary`."""
+    ratio = "ratio" in e.contrasts
+    low, high = (number(x) for x in e.margin)
+    percent = f"{100 * (1 - 2 * e.alpha):g}% CI"
+    how = {
+        "dunnett": ", P and intervals adjusted for the number of groups (Bofinger and Bofinger)",
+        "bonferroni": ", P and intervals adjusted by Bonferroni's method",
+        "none": "",
+    }[e.adjust]
+    said = []
+    for i, row in enumerate(e.contrasts.to_dict("records")):
+        names = ("ratio", "ratio_low", "ratio_high") if ratio else ("difference", "ci_low", "ci_high")
+        size, *ends = (row[name] for name in names)
+        like = ends[1] - ends[0]
+        first = percent + " " if i == 0 else ""
+        verdict = "equivalent" if row["equivalent"] else "not shown to be equivalent"
+        said.append(
+            f"{row['contrast']} {number(size, like=like, sign=not ratio)} "
+            f"({first}{interval(*ends, like=like)}), {p_value(row['p_adjusted'], alpha=e.alpha)}, {verdict}"
+        )
+    what = "ratios" if ratio else "differences"
+    return (
+        f"{_label(e.value)}: equivalence to {e.control} for {what} between {low} and {high} by two one-sided "
+        f"tests at α = {e.alpha:g}{how}: {'; '.join(said)}."
+    )
