@@ -5,22 +5,27 @@
 
 from __future__ import annotations
 
+from labkit.blots.bands import Band, find_band
 from labkit.blots.blocks import balance, percent_of_control, refuse_own_control
 from labkit.blots.dilution import flag_range, linear_range
 from labkit.blots.image import BlotImage, as_image, read
 from labkit.blots.lanes import Lanes, find_lanes
 from labkit.blots.polarity import propose_polarity
 from labkit.blots.ratios import loading_table, ratios
+from labkit.blots.volumes import measure
 
 __all__ = [
+    "Band",
     "BlotImage",
     "Lanes",
     "as_image",
     "balance",
+    "find_band",
     "find_lanes",
     "flag_range",
     "linear_range",
     "loading_table",
+    "measure",
     "percent_of_control",
     "propose_polarity",
     "ratios",
