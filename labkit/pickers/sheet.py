@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,12 +94,13 @@ class Legend:
         )
         self._word(label, 19)
 
-    def statuses(self, used: Iterable[str]) -> None:
-        used = set(used)
+    def statuses(self, used: Iterable[str], words: Mapping[str, str] | None = None) -> None:
+        """The mark of each status in use, named by its own word or another one."""
+        used, words = set(used), words or {}
         for status, (mark, colour) in MARKS.items():
             if status in used:
                 self._sheet.text(self._at, self._y, mark, color=colour, fontsize=8, fontweight="bold")
-                self._word(status, 13)
+                self._word(words.get(status, status), 13)
 
     def _word(self, label: str, indent: float) -> None:
         self._sheet.text(self._at + indent, self._y, label)
