@@ -12,10 +12,13 @@ from labkit.stats.families import families
 from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
+from labkit.stats.planned import Power
 from labkit.stats.posthoc import adjust, dunn, dunnett, games_howell, pairwise, tukey
-from labkit.stats.power import Power, detectable, power, power_table, sample_size, variance_components
+from labkit.stats.power import detectable, power, power_table, sample_size, variance_components
+from labkit.stats.repeated import MixedAnova, mixed_anova
 from labkit.stats.sensitivity import sensitivity
 from labkit.stats.trend import Jonckheere, jonckheere, trend
+from labkit.stats.twoway import TwoWay, two_way
 from labkit.stats.units import Units, experimental_units
 
 __all__ = [
@@ -25,9 +28,11 @@ __all__ = [
     "DoseResponse",
     "Equivalence",
     "Jonckheere",
+    "MixedAnova",
     "MixedModel",
     "Outcome",
     "Power",
+    "TwoWay",
     "Units",
     "adjust",
     "ancova",
@@ -46,6 +51,7 @@ __all__ = [
     "hill",
     "jonckheere",
     "kruskal",
+    "mixed_anova",
     "mixed_model",
     "one_way",
     "pairwise",
@@ -56,6 +62,7 @@ __all__ = [
     "sensitivity",
     "trend",
     "tukey",
+    "two_way",
     "variance_components",
     "variance_explained",
     "welch",

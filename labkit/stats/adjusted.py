@@ -20,7 +20,7 @@ from scipy import stats
 
 from labkit.errors import DataError
 from labkit.stats import design, effects, estimates, validate, words
-from labkit.stats.linear import LeastSquares, explained, indicators, least_squares, sum_coded
+from labkit.stats.linear import LeastSquares, explained, indicators, least_squares, sum_coded, terms_table
 from labkit.stats.oneway import Outcome
 from labkit.stats.trend import trend_of
 
@@ -44,8 +44,8 @@ class Adjusted:
     omnibus
         F of any difference between groups, given blocks and covariates.
     terms
-        Indexed by term (group, block, covariates, "residual"): ``ss, df, statistic, p, partial_eta2``. Each
-        given all others (type II, which is type III here: the model has no interaction).
+        Indexed by term (group, block, covariates, "residual"), as `labkit.stats.linear.terms_table` gives it,
+        each given all others (type II, which is type III here: the model has no interaction).
     means
         Indexed by group: ``n``, the adjusted ``mean``, its ``se, df, ci_low, ci_high``: averaged over blocks
         with equal weight, at the mean of each covariate.
@@ -159,7 +159,7 @@ def adjusted(
             expected="units that vary within groups",
             todo="check the measurement and the column; no comparison can be made",
         )
-    terms = _terms(y, spans, fit)
+    terms = _terms(y, spans, fit, alpha)
     k = len(names)
     f = terms.loc[group]
     outcome = Outcome(
@@ -222,19 +222,16 @@ def _test_name(block: str | None, covariates: Sequence[str]) -> str:
     return f"{'ANCOVA' if covariates else 'ANOVA'} with {' and '.join(along)}" if along else "ANOVA"
 
 
-def _terms(y: Array, spans: Mapping[str, Array], fit: LeastSquares) -> pd.DataFrame:
+def _terms(y: Array, spans: Mapping[str, Array], fit: LeastSquares, alpha: float) -> pd.DataFrame:
     """Each term given all others."""
-    rows = {}
-    for term, columns in spans.items():
-        others = [other for name, other in spans.items() if name != term]
-        ss, df = explained(y, columns, np.column_stack([np.ones(y.size), *others]))
-        f = ss / df / fit.variance
-        rows[term] = {
-            "ss": ss, "df": df, "statistic": f, "p": float(stats.f.sf(f, df, fit.df_residual)),
-            "partial_eta2": ss / (ss + fit.ss_residual),
-        }  # fmt: skip
-    rows["residual"] = {"ss": fit.ss_residual, "df": fit.df_residual}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("term").astype({"df": int})
+    one = np.ones((y.size, 1))
+    given = {
+        term: np.hstack([one, *(other for name, other in spans.items() if name != term)]) for term in spans
+    }
+    return terms_table(
+        y, {term: (columns, given[term]) for term, columns in spans.items()},
+        ss_residual=fit.ss_residual, df_residual=fit.df_residual, alpha=alpha,
+    )  # fmt: skip
 
 
 def _contrasts(

@@ -7,14 +7,18 @@ residual sums, so that a small effect beside a large one keeps its digits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
+from labkit.stats import effects
 from labkit.stats.denominator import FTest
 
-__all__ = ["LeastSquares", "basis", "explained", "indicators", "least_squares", "sum_coded"]
+__all__ = ["LeastSquares", "basis", "explained", "indicators", "least_squares", "sum_coded", "terms_table"]
 
 Array = NDArray[np.float64]
 
@@ -107,6 +111,42 @@ def explained(y: Array, columns: Array, given: Array) -> tuple[float, int]:
     """Sum of squares of y, and df, that `columns` explain beyond `given`; neither need be of full rank."""
     beyond = basis(columns, basis(given))
     return float(((beyond.T @ y) ** 2).sum()), beyond.shape[1]
+
+
+def terms_table(
+    y: Array, terms: Mapping[str, tuple[Array, Array]], *, ss_residual: float, df_residual: int, alpha: float
+) -> pd.DataFrame:
+    """An analysis of variance: what each term explains beyond what it is given.
+
+    Parameters
+    ----------
+    terms
+        By name, the (N, c) columns of the term and those it is given.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by term, and "residual" last: ``ss, df, statistic, p, partial_eta2, partial_eta2_low,
+        partial_eta2_high, partial_omega2``. A term of which nothing is left (df 0) has NaN.
+    """
+    rows = {}
+    for name, (columns, given) in terms.items():
+        ss, df = explained(y, columns, given)
+        rows[name] = {"ss": ss, "df": df}
+        if df == 0:
+            continue
+        f = ss / df / (ss_residual / df_residual)
+        part = effects.partial_explained(f, df, df_residual, y.size, confidence=1 - alpha)
+        rows[name] |= {
+            "statistic": f,
+            "p": float(stats.f.sf(f, df, df_residual)),
+            "partial_eta2": part.loc["partial_eta2", "value"],
+            "partial_eta2_low": part.loc["partial_eta2", "ci_low"],
+            "partial_eta2_high": part.loc["partial_eta2", "ci_high"],
+            "partial_omega2": part.loc["partial_omega2", "value"],
+        }
+    rows["residual"] = {"ss": ss_residual, "df": df_residual}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("term").astype({"df": int})
 
 
 def indicators(codes: NDArray[np.intp], count: int) -> Array:

@@ -16,9 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import DataError
-from labkit.stats import estimates, reml, units, validate, words
+from labkit.stats import estimates, reml, validate, words
 from labkit.stats.denominator import KenwardRoger, Satterthwaite
 from labkit.stats.oneway import Outcome
+from labkit.stats.rows import read_rows
 
 __all__ = ["MixedModel", "mixed_model"]
 
@@ -155,25 +156,30 @@ def mixed_model(
     validate.choice(method, METHODS, name="method")
     validate.level(alpha)
     random = (random,) if isinstance(random, str) else tuple(random)
-    kept, names, ordered, dropped = _cleaned(table, value, group, random, order, excluded)
+    rows = read_rows(
+        table, value, group=group, unit=None, nested=random, order=order, excluded=excluded,
+        arguments={"nested": [], "random": random},
+    )  # fmt: skip
+    kept = rows.kept
+    names = [name for name in rows.names if name in set(kept["group"])]
     if len(names) < 2:
         raise DataError(
             f"only group {names[0]!r} has values" if names else "there are no values",
             expected="values in at least two groups",
             todo="check the groups, and the reasons for exclusion",
         )
-    control = validate.control(control, names, ordered=ordered, group=group)
+    control = validate.control(control, names, ordered=rows.ordered, group=group)
     member = pd.Categorical(kept["group"], categories=names).codes
     levels, used, warnings = _levels(kept, random, names)
     _refuse_few(levels[0], member, used[0], names)
-    rows = reml.nest(kept["value"].to_numpy(float), np.eye(len(names))[member], levels)
-    if rows.scale == 0 or rows.residual_share < 1e-20:
+    summed = reml.nest(kept["value"].to_numpy(float), np.eye(len(names))[member], levels)
+    if summed.scale == 0 or summed.residual_share < 1e-20:
         raise DataError(
             f"within each {used[-1]} all values are the same",
             expected="values that vary",
             todo=f"check the measurement; compare the means of each {used[-1]} in place of a mixed model",
         )
-    fit = _fitted(rows, used)
+    fit = _fitted(summed, used)
     # As lme4 counts it: a standard deviation below 1e-4 of the residual's.
     zero = [level for level, part in zip(used, fit.theta[:-1], strict=True) if part <= 1e-8 * fit.theta[-1]]
     if zero and method == "satterthwaite":
@@ -206,9 +212,9 @@ def mixed_model(
         random=tuple(used),
         method=method,
         alpha=float(alpha),
-        n_rows=rows.n_rows,
-        n_levels=dict(zip(used, rows.n_groups, strict=True)),
-        omnibus=Outcome("linear mixed model", "F", outcome.statistic, df, outcome.p, rows.n_groups[0]),
+        n_rows=summed.n_rows,
+        n_levels=dict(zip(used, summed.n_groups, strict=True)),
+        omnibus=Outcome("linear mixed model", "F", outcome.statistic, df, outcome.p, summed.n_groups[0]),
         groups=estimates.means(names, fit.beta, tests, alpha=alpha),
         posthoc=contrasts,
         adjustment=adjustment,
@@ -216,51 +222,16 @@ def mixed_model(
         singular=bool(zero),
         log_likelihood=-fit.criterion / 2,
         score=fit.score,
-        dropped=dropped,
+        dropped=_dropped(rows.dropped, random[0], group),
         warnings=tuple(warnings),
     )
 
 
-def _cleaned(
-    table: pd.DataFrame,
-    value: str,
-    group: str,
-    random: Sequence[str],
-    order: Sequence[str] | None,
-    excluded: str | None,
-) -> tuple[pd.DataFrame, list[str], bool, pd.DataFrame]:
-    """Rows that count, the groups among them in order and whether that means something, and rows left out."""
-    for name in (value, group, *random):
-        if name not in table.columns:
-            raise DataError(
-                f"the table has no column {name!r}",
-                expected=f"one of its columns: {validate.join(map(str, table.columns), word='or')}",
-            )
-    rows = pd.DataFrame({"row": table.index, "group": _labels(table[group])})
-    rows["value"] = units.numbers(table[value], value)
-    for name in random:
-        rows[f"level {name}"] = _labels(table[name])
-    names, ordered = units.group_order(table[group], rows, order)
-    reason = pd.Series("", index=rows.index, dtype=object)
-    reason[rows["value"].isna()] = "value missing"
-    if order is not None:
-        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
-    if excluded is not None and excluded in table.columns:
-        said = pd.Series(_labels(table[excluded]), dtype=object)
-        reason = said.where(said != "", reason)
-    dropped = rows.loc[reason != "", ["row", f"level {random[0]}", "group"]].reset_index(drop=True)
-    dropped.columns = ["row", random[0], group]
-    dropped["reason"] = reason[reason != ""].to_numpy()
-    kept = rows[reason == ""]
-    units.refuse_rows(table, kept.assign(unit="-"), group=group, unit=None, nested=random)
-    present = set(kept["group"])
-    return kept, [name for name in names if name in present], ordered, dropped
-
-
-def _labels(column: pd.Series) -> NDArray[np.object_]:
-    """Names as text, each made once."""
-    codes, distinct = pd.factorize(column)
-    return np.array([*(units.label(x) for x in distinct), ""], dtype=object)[codes]
+def _dropped(dropped: pd.DataFrame, outermost: str, group: str) -> pd.DataFrame:
+    """Rows left out, by the names that the table has."""
+    shown = dropped[["row", f"level {outermost}", "group", "reason"]].reset_index(drop=True)
+    shown.columns = ["row", outermost, group, "reason"]
+    return shown
 
 
 def _levels(

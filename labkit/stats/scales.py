@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.errors import DataError
-from labkit.stats.units import label, numbers
+from labkit.stats.rows import label, numbers
 
 __all__ = ["SCALES", "geometric", "log_values", "with_ratios"]
 

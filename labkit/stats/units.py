@@ -8,16 +8,16 @@ by level.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from labkit.errors import DataError
+from labkit.stats.rows import read_rows, rows_named
 from labkit.stats.validate import join, still
 
-__all__ = ["Units", "experimental_units", "group_order", "label", "numbers", "refuse_columns", "refuse_rows"]
+__all__ = ["Units", "experimental_units"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,41 +107,15 @@ def experimental_units(
     0      a     v  2.0           2
     1      b     d  5.0           1
     """
-    wanted = {"value": [value], "group": [group], "unit": [unit], "dose": [dose], "nested": list(nested)}
-    refuse_columns(table, wanted | {"block": [block], "covariate": list(covariates)})
-    rows = pd.DataFrame(index=range(len(table)))
-    rows["row"] = table.index
-    rows["group"] = [label(x) for x in table[group]]
-    rows["unit"] = [label(x) for x in table[unit]] if unit else [str(i) for i in rows.index]
-    rows["value"] = numbers(table[value], value)
-    for name in nested:
-        rows[f"level {name}"] = [label(x) for x in table[name]]
-    if block is not None:
-        rows["block"] = [label(x) for x in table[block]]
-    for name in covariates:
-        rows[f"covariate {name}"] = numbers(table[name], name)
-    if dose is not None:
-        rows["dose"] = numbers(table[dose], dose)
-
-    names, ordered = group_order(table[group], rows, order)
-    reason = pd.Series("", index=rows.index, dtype=object)
-    if order is not None:
-        reason[~rows["group"].isin([*names, ""])] = "group left out by order"
-    reason[rows["value"].isna() & (reason == "")] = "value missing"
-    for name in covariates:
-        reason[rows[f"covariate {name}"].isna() & (reason == "")] = f"{name} missing"
-    if excluded is not None and excluded in table.columns:
-        said = [label(x) for x in table[excluded]]
-        for i, text in enumerate(said):
-            if text:
-                reason[i] = text
-    dropped = rows.loc[reason != "", ["row", "unit", "group"]].assign(reason=reason[reason != ""])
-    kept = rows[reason == ""]
-
-    refuse_rows(table, kept, group=group, unit=unit, nested=nested, block=block)
+    rows = read_rows(
+        table, value, group=group, unit=unit, nested=nested, factors=[block] if block else [],
+        covariates=covariates, dose=dose, order=order, excluded=excluded,
+        arguments={"factor": [], "block": [block]},
+    )  # fmt: skip
+    kept, names = rows.kept.rename(columns={f"factor {block}": "block"}), rows.names
     inside, said = _blocks(kept, unit=unit, block=block)
-    warnings = _lost_groups(names, kept, rows)
-    if not ordered:
+    warnings = _lost_groups(names, kept, rows.dropped)
+    if not rows.ordered:
         warnings.append(
             f"{group!r} has no order of its own, so groups stand as they first appear and no trend is tested."
         )
@@ -171,22 +145,10 @@ def experimental_units(
         result[name] = means[f"covariate {name}"].astype(float)
     result[value] = means["value"].astype(float)
     result["n_subunits"] = means["n_subunits"].astype(int)
-    dropped = dropped.rename(columns={"unit": unit or "unit", "group": group}).reset_index(drop=True)
+    dropped = rows.dropped[["row", "unit", "group", "reason"]].reset_index(drop=True)
+    dropped.columns = ["row", unit or "unit", group, "reason"]
     blocked = None if inside else block
-    return Units(result, dropped, doses, ordered, len(kept), blocked, tuple(warnings))
-
-
-def refuse_columns(table: pd.DataFrame, wanted: Mapping[str, Sequence[str | None]]) -> None:
-    """Refuse names that are no columns of the table; `wanted` holds them by argument."""
-    for argument, names in wanted.items():
-        for name in names:
-            if name is not None and name not in table.columns:
-                alone = ", or unit=None if every row is an independent unit" if argument == "unit" else ""
-                raise DataError(
-                    f"the table has no column {name!r}",
-                    expected=f"one of its columns: {join(map(str, table.columns), word='or')}",
-                    todo=f"name the column of the {argument}{alone}",
-                )
+    return Units(result, dropped, doses, rows.ordered, len(kept), blocked, tuple(warnings))
 
 
 def _blocks(kept: pd.DataFrame, *, unit: str | None, block: str | None) -> tuple[bool, list[str]]:
@@ -213,124 +175,19 @@ def _blocks(kept: pd.DataFrame, *, unit: str | None, block: str | None) -> tuple
     )
 
 
-def label(x: object) -> str:
-    """A name as text; '' for none. Whole numbers lose their '.0', so that 1 and 1.0 are one group.
-
-    >>> label(0.5), label(2.0), label(None), label(" a01 ")
-    ('0.5', '2', '', 'a01')
-    """
-    if x is None or x is pd.NA or (isinstance(x, float | np.floating) and math.isnan(x)):
-        return ""
-    if isinstance(x, float | np.floating) and float(x).is_integer():
-        return str(int(x))
-    return str(x).strip()
-
-
-def numbers(column: pd.Series, name: str) -> np.ndarray:
-    column = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    found = pd.to_numeric(column, errors="coerce")
-    text = ~column.isna() & (column.astype(str).str.strip() != "") & found.isna()
-    if text.any():
-        raise DataError(
-            f"column {name!r} holds {column[text].iloc[0]!r} in {_rows(column.index[text])}",
-            expected="numbers, or nothing where none was measured",
-            todo="mend these cells; the other rows can then be compared",
-        )
-    return found.to_numpy(dtype=float, na_value=np.nan)
-
-
-def group_order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | None) -> tuple[list[str], bool]:
-    """Names of the groups in order, and whether that order means something."""
-    found = [name for name in dict.fromkeys(rows["group"]) if name]
-    if order is not None:
-        names = [label(name) for name in order]
-        if unknown := [name for name in names if name not in found and name not in _categories(column)]:
-            raise DataError(
-                f"order names {join(map(repr, unknown))}", expected=f"groups of the table: {join(found)}"
-            )
-        return names, True
-    # The categories of an unordered Categorical are mostly the alphabet.
-    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
-        return _categories(column), True
-    if "dose" in rows and rows.loc[rows["group"] != "", "dose"].notna().all():
-        first = rows.drop_duplicates("group").set_index("group")["dose"]
-        return sorted(found, key=lambda name: first[name]), True
-    if pd.api.types.is_numeric_dtype(column):
-        return sorted(found, key=float), True
-    return found, False
-
-
-def _categories(column: pd.Series) -> list[str]:
-    return [label(x) for x in column.cat.categories] if isinstance(column.dtype, pd.CategoricalDtype) else []
-
-
-def refuse_rows(
-    table: pd.DataFrame,
-    kept: pd.DataFrame,
-    *,
-    group: str,
-    unit: str | None,
-    nested: Sequence[str],
-    block: str | None = None,
-) -> None:
-    every = dict.fromkeys(kept["group"])
-
-    def rest(bad: pd.Series) -> str:
-        return still([name for name in every if name and name not in set(bad)])
-
-    infinite = kept[np.isinf(kept.filter(regex="^(value|covariate .*)$")).any(axis=1)]
-    if len(infinite):
-        what = "the value" if np.isinf(infinite["value"]).any() else "a covariate"
-        raise DataError(
-            f"{what} is infinite in {_rows(infinite['row'])} ({join(dict.fromkeys(infinite['group']))})",
-            expected="finite numbers",
-            todo="mend the measurement, or exclude these rows with a reason; "
-            f"without these groups, {rest(infinite['group'])}",
-        )
-    named = {"group": group, "unit": unit, **{f"level {name}": name for name in nested}}
-    named |= {"block": block} if block else {}
-    for what, column in named.items():
-        nameless = kept[kept[what] == ""]
-        if len(nameless):
-            raise DataError(
-                f"{_rows(nameless['row'])} {'has' if len(nameless) == 1 else 'have'} a value but no {column}",
-                expected=f"a {column} for each value",
-                todo="fill it in, or exclude these rows with a reason; the other rows can then be compared",
-            )
-    if unit is None:
-        return
-    homes = kept.drop_duplicates(["unit", "group"])
-    twice = homes[homes.duplicated("unit", keep=False)]
-    if len(twice):
-        first, *others = dict.fromkeys(twice["unit"])
-        more = f", and {len(others)} more in two groups" if others else ""
-        raise DataError(
-            f"{unit} {first!r} stands in groups {join(twice.loc[twice['unit'] == first, 'group'])}{more}",
-            expected=f"each {unit} in one group",
-            todo=f"correct the table, or name the {unit}s apart; as it stands, {rest(twice['group'])}",
-        )
-    if nested:
-        doubled = table.iloc[kept.index].duplicated(keep=False).to_numpy()
-        if doubled.any():
-            raise DataError(
-                f"{_rows(kept['row'][doubled])} are the same in every column",
-                expected="each measurement once",
-                todo=f"remove the copies; without these groups, {rest(kept['group'][doubled])}",
-            )
-
-
 def _identical_rows(table: pd.DataFrame, kept: pd.DataFrame) -> list[str]:
     """Without the name of the sub-unit two equal rows may be two slices, so this is said and not refused."""
     doubled = table.iloc[kept.index].duplicated(keep=False).to_numpy()
     if not doubled.any():
         return []
     return [
-        f"{_rows(kept['row'][doubled])} are the same in every column: if one was entered twice, remove it."
+        f"{rows_named(kept['row'][doubled])} are the same in every column: if one was entered twice, remove "
+        "it."
     ]
 
 
-def _lost_groups(names: Sequence[str], kept: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    present, seen = set(kept["group"]), set(rows["group"])
+def _lost_groups(names: Sequence[str], kept: pd.DataFrame, dropped: pd.DataFrame) -> list[str]:
+    present, seen = set(kept["group"]), set(dropped["group"])
     lost = [name for name in names if name not in present]
     if not lost:
         return []
@@ -358,10 +215,3 @@ def _doses(kept: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
 
 def _mean(values: pd.Series) -> float:
     return math.fsum(values) / len(values)
-
-
-def _rows(labels: pd.Index | pd.Series, *, most: int = 5) -> str:
-    """Index labels of rows as a sentence names them."""
-    said = [str(x) for x in labels]
-    shown = join(said) if len(said) <= most else f"{', '.join(said[:most])} and {len(said) - most} more"
-    return f"row {shown}" if len(said) == 1 else f"rows {shown}"
