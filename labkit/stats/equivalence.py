@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from labkit.errors import DataError
-from labkit.stats import validate, words
+from labkit.stats import sentences, validate
 from labkit.stats.comparison import Comparison
 from labkit.stats.integrals import legendre, spread_nodes
 
@@ -60,7 +60,7 @@ class Equivalence:
 
     def summary(self) -> str:
         """The result in a sentence: margin, differences with their intervals, P, and what they show."""
-        return words.equivalence(self)
+        return sentences.equivalence(self)
 
     def __repr__(self) -> str:
         return self.summary()

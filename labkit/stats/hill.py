@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from labkit.errors import DataError
+from labkit.stats import sentences, validate, words
 from labkit.stats import trend as trends
-from labkit.stats import validate, words
 from labkit.stats.oneway import Outcome
 from labkit.stats.sigmoid import Doses, Sigmoid, fit, limits, profile_limits
 from labkit.stats.units import experimental_units
@@ -94,7 +94,7 @@ class DoseResponse:
 
     def summary(self) -> str:
         """The curve as a paper reports it: EC50, slope, plateaus with intervals, n of what, lack of fit."""
-        return words.dose_response(self)
+        return sentences.dose_response(self)
 
     def __repr__(self) -> str:
         return self.summary()

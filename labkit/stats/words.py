@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
@@ -14,23 +14,20 @@ from labkit.stats.validate import join
 
 if TYPE_CHECKING:
     from labkit.stats.compare import Comparison
-    from labkit.stats.equivalence import Equivalence
-    from labkit.stats.hill import DoseResponse
     from labkit.stats.mixed import MixedModel
     from labkit.stats.oneway import Outcome
-    from labkit.stats.power import Power
 
 __all__ = [
-    "dose_response",
-    "equivalence",
+    "dropped",
+    "fold",
     "interval",
+    "label",
     "methods",
     "mixed",
     "number",
     "outcome",
     "p_value",
     "plural",
-    "power",
     "summary",
 ]
 
@@ -100,7 +97,7 @@ def outcome(result: Outcome, *, alpha: float = 0.05) -> str:
 def summary(c: Comparison) -> str:
     """The result of a comparison in sentences; see `Comparison.summary`."""
     percent = f"{100 * (1 - c.alpha):g}% CI"
-    sentences = [f"{_label(c.value)} by {c.group}: {_omnibus(c, percent)}; {_count(c)}."]
+    sentences = [f"{label(c.value)} by {c.group}: {_omnibus(c, percent)}; {_count(c)}."]
     if len(c.posthoc):
         test = _TESTS[c.posthoc_test].format(control=c.control)
         if c.adjusted is not None:
@@ -109,7 +106,7 @@ def summary(c: Comparison) -> str:
     if len(c.trend):
         row = c.trend.loc["dose"]
         if "ratio" in row:
-            size = f"{_times(row)} per unit of dose"
+            size = f"{fold(row)} per unit of dose"
         else:
             width = row["ci_high"] - row["ci_low"]
             slope = number(row["slope"], like=width, sign=True)
@@ -126,7 +123,7 @@ def summary(c: Comparison) -> str:
             f"Jonckheere-Terpstra: z = {number(j.statistic)}, {p_value(p, alpha=c.alpha)}{exact}."
         )
     if len(c.dropped):
-        sentences.append(_dropped(c.dropped))
+        sentences.append(dropped(c.dropped))
     return " ".join(sentences)
 
 
@@ -171,7 +168,7 @@ def _contrasts(c: Comparison, percent: str) -> str:
     g = c.effects[c.effects["effect"] == "hedges_g"].set_index("group")
     for i, row in enumerate(c.posthoc.to_dict("records")):
         if "ratio" in row:
-            value = _times(row, percent if i == 0 else "")
+            value = fold(row, percent if i == 0 else "")
         elif "difference" in row:
             ci = interval(row["ci_low"], row["ci_high"], like=spread)
             value = (
@@ -179,7 +176,8 @@ def _contrasts(c: Comparison, percent: str) -> str:
             )
         else:
             value = f"z = {number(row['statistic'])}"
-        text = f"{row['contrast']} {value}, {p_value(row['p_adjusted'], alpha=c.alpha)}"
+        contrast = f"{row['group']} / {row['reference']}" if "ratio" in row else row["contrast"]
+        text = f"{contrast} {value}, {p_value(row['p_adjusted'], alpha=c.alpha)}"
         if (
             row["reference"] == c.control
             and row["group"] in g.index
@@ -192,11 +190,16 @@ def _contrasts(c: Comparison, percent: str) -> str:
     return "; ".join(said)
 
 
-def _times(row: Mapping[str, float], percent: str = "") -> str:
-    """A ratio with its interval, to the decimals of how wide it is."""
-    width = row["ratio_high"] - row["ratio_low"]
-    ci = interval(row["ratio_low"], row["ratio_high"], like=width)
-    return f"×{number(row['ratio'], like=width)} ({percent + ' ' if percent else ''}{ci})"
+def fold(row: Mapping[str, float], percent: str = "") -> str:
+    """A ratio with its interval.
+
+    >>> fold({"ratio": 1.4234, "ratio_low": 1.1, "ratio_high": 1.8421}, "95% CI")
+    '1.42-fold (95% CI 1.10 to 1.84)'
+    """
+    # Near 1, as for a trend per unit of dose, the ratio alone would show nothing.
+    like = min(row["ratio"], 10 * (row["ratio_high"] - row["ratio_low"]))
+    low, high = (number(row[end], like=like) for end in ("ratio_low", "ratio_high"))
+    return f"{number(row['ratio'], like=like)}-fold ({percent + ' ' if percent else ''}{low} to {high})"
 
 
 def _of_adjusted(c: Comparison) -> str:
@@ -215,10 +218,11 @@ def _model_terms(c: Comparison) -> str:
     return join(parts)
 
 
-def _dropped(dropped: pd.DataFrame) -> str:
-    counts = dropped["reason"].value_counts(sort=False)
+def dropped(rows: pd.DataFrame) -> str:
+    """How many rows were left out, and why."""
+    counts = rows["reason"].value_counts(sort=False)
     reasons = join(f"{reason} ({n})" for reason, n in counts.items())
-    return f"{len(dropped)} {'row' if len(dropped) == 1 else 'rows'} left out: {reasons}."
+    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} left out: {reasons}."
 
 
 def methods(c: Comparison) -> str:
@@ -312,7 +316,7 @@ def mixed(m: MixedModel) -> str:
     n = join([f"{m.n_rows} values", *(f"{n} {plural(level)}" for level, n in m.n_levels.items())])
     parts = join(f"{100 * m.variance.loc[level, 'icc']:.0f}% between {plural(level)}" for level in m.random)
     sentences = [
-        f"{_label(m.value)} by {m.group}: {_mixed_model(m)}, {outcome(m.omnibus, alpha=m.alpha)}; n = {n}; "
+        f"{label(m.value)} by {m.group}: {_mixed_model(m)}, {outcome(m.omnibus, alpha=m.alpha)}; n = {n}; "
         f"{parts} of the variance that groups leave."
     ]
     spread = float(np.sqrt(m.variance["variance"].sum()))
@@ -340,111 +344,11 @@ def _mixed_model(m: MixedModel) -> str:
     return f"linear mixed model with random intercepts of {levels} (REML, {_DENOMINATOR[m.method]} df)"
 
 
-def _label(value: str) -> str:
+def label(value: str) -> str:
+    """A column as a sentence names it: by its label with unit, where it has one."""
     return axis_label(value) if value in COLUMNS else value
 
 
 def plural(noun: str) -> str:
     """Several of a thing that a column is named after."""
     return noun if noun.endswith("s") else f"{noun}s"
-
-
-def dose_response(curve: DoseResponse) -> str:
-    """A Hill curve in sentences; see `DoseResponse.summary`."""
-    percent = f"{100 * (1 - curve.alpha):g}% CI"
-    spread = curve.sigma
-
-    def said(name: str, text: str, *, like: float | None = None, first: bool = False) -> str:
-        row = curve.parameters.loc[name]
-        value = number(row["value"], like=like)
-        if row["fixed"]:
-            return f"{text} {value} (fixed)"
-        low, high = (number(row[end], like=like) for end in ("ci_low", "ci_high"))
-        return f"{text} {value} ({percent + ' ' if first else ''}{_range(low, high, row)})"
-
-    rises = curve.parameters.loc["hill", "value"] > 0
-    ends = [said("bottom", "bottom", like=spread), said("top", "top", like=spread)]
-    unit = plural(curve.unit) if curve.unit else "rows, each an independent unit,"
-    sentences = [
-        f"Hill curve of {_label(curve.value)} over {curve.dose}: {said('ec50', 'EC50', first=True)}, "
-        f"{said('hill', 'Hill slope', like=1.0)}, {join(ends if rises else ends[::-1])}; "
-        f"n = {curve.n} {unit} at {len(curve.doses)} doses."
-    ]
-    if curve.lack_of_fit is not None:
-        sentences.append(f"Lack of fit: {outcome(curve.lack_of_fit, alpha=curve.alpha)}.")
-    if len(curve.dropped):
-        sentences.append(_dropped(curve.dropped))
-    return " ".join([*sentences, *curve.warnings])
-
-
-def _range(low: str, high: str, row: pd.Series) -> str:
-    """Two limits in words, an open one as what it leaves."""
-    if np.isinf(row["ci_high"]):
-        return f"above {low}" if row["ci_low"] > 0 or np.isfinite(row["ci_low"]) else "not limited"
-    return f"below {high}" if np.isinf(row["ci_low"]) else f"{low} to {high}"
-
-
-def power(p: Power) -> str:
-    """The power of a planned experiment in a sentence; see `Power.summary`."""
-    unit = plural(p.unit)
-    sizes = set(p.n.values())
-    many = (
-        f"{sizes.pop()} {unit} per group"
-        if len(sizes) == 1
-        else f"{join(f'{n} {g}' for g, n in p.n.items())}"
-    )
-    if p.subunits:
-        many += (
-            f", {join(f'{m:g} {plural(level) if m != 1 else level}' for level, m in p.subunits.items())} each"
-        )
-    if p.per_block:
-        many += f", in complete blocks with {p.per_block} of each group"
-    tested = {
-        "anova": "one-way analysis of variance",
-        "dunnett": f"Dunnett's test against {p.control}",
-        "trend": "the linear trend over dose",
-    }[p.test]
-    found = {"any": " for any of the groups that differ", "all": " for all groups that differ"}
-    finding = found.get(p.finding, f" for {p.finding}" if p.finding else "")
-    means = join(f"{number(x, like=_step(p.means.values()))} {name}" for name, x in p.means.items())
-    spread = join(f"{number(sd)} between {plural(level)}" for level, sd in p.sd.items())
-    kind = "geometric means" if p.scale == "log" else "means"
-    logs = " of natural logarithms" if p.scale == "log" else ""
-    return (
-        f"With {many}, {tested} at α = {p.alpha:g} has a power of {100 * p.power:.0f} %{finding}, if {kind} "
-        f"are {means} and the SD{logs} is {spread}."
-    )
-
-
-def _step(values: Iterable[float]) -> float:
-    """The smallest difference of values that differ: the spread to which they are printed."""
-    gaps = np.diff(np.unique(list(values)))
-    return float(gaps.min()) if gaps.size else 1.0
-
-
-def equivalence(e: Equivalence) -> str:
-    """Equivalence to the control in sentences; see `Equivalence.summary`."""
-    ratio = "ratio" in e.contrasts
-    low, high = (number(x) for x in e.margin)
-    percent = f"{100 * (1 - 2 * e.alpha):g}% CI"
-    how = {
-        "dunnett": ", P and intervals adjusted for the number of groups (Bofinger and Bofinger)",
-        "bonferroni": ", P and intervals adjusted by Bonferroni's method",
-        "none": "",
-    }[e.adjust]
-    said = []
-    for i, row in enumerate(e.contrasts.to_dict("records")):
-        names = ("ratio", "ratio_low", "ratio_high") if ratio else ("difference", "ci_low", "ci_high")
-        size, *ends = (row[name] for name in names)
-        like = ends[1] - ends[0]
-        first = percent + " " if i == 0 else ""
-        verdict = "equivalent" if row["equivalent"] else "not shown to be equivalent"
-        said.append(
-            f"{row['contrast']} {number(size, like=like, sign=not ratio)} "
-            f"({first}{interval(*ends, like=like)}), {p_value(row['p_adjusted'], alpha=e.alpha)}, {verdict}"
-        )
-    what = "ratios" if ratio else "differences"
-    return (
-        f"{_label(e.value)}: equivalence to {e.control} for {what} between {low} and {high} by two one-sided "
-        f"tests at α = {e.alpha:g}{how}: {'; '.join(said)}."
-    )
