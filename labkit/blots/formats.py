@@ -24,7 +24,7 @@ __all__ = ["EXPORT", "Pixels", "read_pixels"]
 #: What to do about every file that cannot be measured, or not well.
 EXPORT = "export the raw 16-bit image as TIFF from the imager's program"
 
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_JPEG, _PNG, _PNG_HEADER = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", 33
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FOREIGN = (
     (b"BM", "a BMP picture"),
@@ -125,6 +125,8 @@ def _decoder(data: bytes) -> Callable[[bytes], Pixels]:
 def _png(data: bytes) -> Pixels:
     import imagecodecs
 
+    if len(data) < _PNG_HEADER:
+        raise ImageError("the PNG is cut short", todo="copy it again from the imaging computer")
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     _check_size(width, height)
     depth, colour = data[24], data[25]

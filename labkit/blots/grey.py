@@ -19,8 +19,9 @@ __all__ = ["to_grey"]
 
 # Channels that differ by less of the full scale are the same, but for rounding and the colours of a JPEG.
 _SAME = 0.04
-# Above this part of coloured pixels the image is not a grey one that was painted over.
-_MOST_COLOURED = 0.05
+# The image is not a grey one that was painted over if more than this part of its pixels is coloured, or of
+# its light above the darkest pixel: bands of one colour on black are few pixels, but all the light.
+_MOST_COLOURED, _MOST_LIGHT = 0.05, 0.5
 
 
 def to_grey(
@@ -48,14 +49,16 @@ def to_grey(
     Raises
     ------
     ImageError
-        If more than 5 % of the pixels are coloured.
+        If more than 5 % of the pixels are coloured, or half of the light is, or if a channel is empty that
+        others are not.
 
     Examples
     --------
-    >>> red = np.full((10, 10, 3), 30, np.uint8)
-    >>> red[4, 5] = 255, 0, 0
-    >>> grey, coloured, _ = to_grey(red, full_scale=255)
-    >>> int(grey[4, 5]), int(coloured.sum())
+    >>> ramp = np.tile(np.arange(100, dtype=np.uint8), (100, 1))
+    >>> image = np.dstack([ramp, ramp, ramp])
+    >>> image[4, 0] = 255, 0, 0
+    >>> grey, coloured, _ = to_grey(image, full_scale=255)
+    >>> int(grey[4, 0]), int(coloured.sum())
     (0, 1)
     """
     if values.ndim == 2:
@@ -75,12 +78,17 @@ def to_grey(
         raise ImageError(f"the image has {n_channels} channels", expected="grey values", todo=EXPORT)
     low, high = values.min(axis=2), values.max(axis=2)
     # In float64, since a difference of signed values may not fit their type.
-    coloured = high.astype(np.float64) - low > _SAME * full_scale
-    share = coloured.mean()
-    if share > _MOST_COLOURED:
+    apart = high.astype(np.float64) - low
+    coloured = apart > _SAME * full_scale
+    light = (high - high.min().astype(np.float64)).sum()
+    empty = np.ptp(values, axis=(0, 1)) == 0
+    if (
+        coloured.mean() > _MOST_COLOURED
+        or apart[coloured].sum() > _MOST_LIGHT * light
+        or (empty.any() and not empty.all())
+    ):
         raise ImageError(
-            f"the image is in colour ({100 * share:.0f} % of its pixels), as a photograph, false colours or "
-            "several fluorescent channels are",
+            "the image is in colour, as a photograph, false colours or several fluorescent channels are",
             expected="an image in shades of grey",
             todo="export the channel of the bands in grey, as a 16-bit TIFF",
         )

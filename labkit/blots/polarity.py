@@ -22,7 +22,7 @@ Polarity = Literal["bright", "dark"]
 #: confident right one 0.31.
 UNSURE_BELOW = 0.25
 
-# Pixels are pooled until the shorter side has about so many, which keeps bands and is quick on large scans.
+# Pixels are pooled until the shorter side has no more than so many: bands are kept, large scans are quick.
 _POOLED_TO = 240
 # The running median is so high, as a part of the image: above that of bands, below that of a membrane.
 _MEDIAN_HEIGHT = 0.15
@@ -77,7 +77,7 @@ def propose_polarity(values: ArrayLike) -> tuple[Polarity, float]:
 
 def _pooled(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means of square blocks, what does not fill one being left out."""
-    block = max(1, round(min(values.shape) / _POOLED_TO))
+    block = -(-min(values.shape) // _POOLED_TO)
     height, width = (n // block for n in values.shape)
     whole = values[: height * block, : width * block]
     return whole.reshape(height, block, width, block).mean(axis=(1, 3))

@@ -122,11 +122,15 @@ def bands(
         across = (1 - bleed) * _soft_box(x - centres, layout.width_px, softness_px)
         if bleed:
             across += bleed * _soft_box(x - centres, layout.width_px, wide)
-        off = y - layout.bent(row, x)
+        bent = layout.bent(row, x)
+        # Further off there is less than 1e-15 of the band.
+        far = 2 * height_px + 13 * softness_px
+        near = slice(max(0, int(bent.min() - far)), max(0, int(bent.max() + far) + 2))
+        off = y[near] - bent
         along = (1 - tail) * _soft_box(off, height_px, softness_px)
         if tail:
             along += tail * _soft_box(off + height_px, 1.5 * height_px, 1.5 * softness_px)
-        light += along * (volume @ across)
+        light[near] += along * (volume @ across)
     return light
 
 
@@ -190,10 +194,13 @@ def background(
         light += level * blotch * (even - even.mean()) / even.std()
     streaks = np.broadcast_to(np.asarray(streaks, np.float64), layout.n_lanes)
     if streaks.any():
-        x, y = np.arange(width), np.arange(height)[:, np.newaxis]
-        for lane, streak in enumerate(streaks):
-            off = x - layout.lanes_x(y)[:, [lane]]
-            light += streak * layout.width_px * _soft_box(off, layout.width_px, 3.0)
+        lines = layout.lanes_x(np.arange(height)[:, np.newaxis])
+        for streak, line in zip(streaks, lines.T, strict=True):
+            near = slice(
+                max(0, int(line.min() - layout.width_px)), max(0, int(line.max() + layout.width_px) + 2)
+            )
+            off = np.arange(width)[near] - line[:, np.newaxis]
+            light[:, near] += streak * layout.width_px * _soft_box(off, layout.width_px, 3.0)
     for _ in range(speckles):
         top, left = rng.integers(0, height), rng.integers(0, width)
         size, peak = rng.uniform(0.6, 1.6), speckle_level * rng.exponential()
