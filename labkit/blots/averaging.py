@@ -17,6 +17,7 @@ from labkit.blots.membrane import LaneTable
 __all__ = ["by_membrane", "over_membranes", "paired"]
 
 _VOLUMES = ["target_volume", "loading_volume", "total_volume", "total_loading_volume"]
+_TEXTS = ("membrane", "loading_target", "flags", "refused", "excluded")
 
 
 def by_membrane(
@@ -137,37 +138,47 @@ def over_membranes(rows: pd.DataFrame) -> pd.DataFrame:
       animal membrane  value  n_replicates
     0     A1   M1, M2    0.2             2
     """
-    several = rows["animal"].duplicated(keep=False)
-    if not several.any():
+    if not rows["animal"].duplicated().any():
         return rows
-    made = [_averaged(own) for _, own in rows[several].groupby("animal", sort=True)]
-    return pd.concat([rows[~several], pd.DataFrame(made)], ignore_index=True)[list(rows.columns)]
+    own = rows.sort_values(["animal", "membrane"], kind="stable", ignore_index=True)
+    group, animals = pd.factorize(own["animal"])
+    n_groups = len(animals)
+    finite = own["value"].notna().to_numpy()
+    good = finite & (own["excluded"] == "").to_numpy()
+    some_good, some_finite = _any(group, good, n_groups), _any(group, finite, n_groups)
+    used = np.where(some_good[group], good, np.where(some_finite[group], finite, True))
+    lanes = own["n_replicates"].to_numpy()
+    repeated = used & own["variance"].notna().to_numpy()
 
+    def added(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.bincount(group[rows], values[rows], minlength=n_groups)
 
-def _averaged(own: pd.DataFrame) -> dict[str, object]:
-    """One animal on several membranes."""
-    finite = own["value"].notna()
-    good = finite & (own["excluded"] == "")
-    used = good if good.any() else finite if finite.any() else pd.Series(True, index=own.index)
-    chosen = own[used].sort_values("membrane")
-    flags, refused = list(chosen["flags"]), []
-    if finite.any():
-        for row in own[~used].itertuples():
-            flags.append(f"{row.membrane} not used: {row.refused or row.excluded}")
-    else:
-        refused = list(own["refused"])
-    return {
-        "animal": own["animal"].iloc[0],
-        "membrane": ", ".join(chosen["membrane"]),
-        "value": chosen["value"].mean(),
-        "n_replicates": int(chosen["n_replicates"].sum()),
-        "variance": _pooled(chosen["variance"], chosen["n_replicates"] - 1),
-        **{name: _mean_volume(chosen[name].to_numpy()) for name in _VOLUMES},
-        "loading_target": _joined(chosen["loading_target"]),
-        "flags": _joined(flags),
-        "refused": _joined(refused),
-        "excluded": "" if good.any() else _joined(own["excluded"]),
+    df = added(lanes - 1, repeated)
+    squares = added(own["variance"].to_numpy() * (lanes - 1), repeated)
+    out = {
+        "animal": animals,
+        "value": _moments(group, own["value"].to_numpy(), used & finite, n_groups)[1],
+        "n_replicates": added(lanes, used).astype(int),
+        "variance": np.divide(squares, df, out=np.full(n_groups, np.nan), where=df > 0),
     }
+    for name in _VOLUMES:
+        out[name] = _centre(group, own[[name]].to_numpy(), used, n_groups)
+    texts = {name: [[] for _ in animals] for name in _TEXTS}
+    for g, u, row in zip(group, used, own.itertuples(), strict=True):
+        if u:
+            texts["membrane"][g].append(row.membrane)
+            texts["loading_target"][g].append(row.loading_target)
+            texts["flags"][g].append(row.flags)
+        elif some_finite[g]:
+            texts["flags"][g].append(f"{row.membrane} not used: {row.refused or row.excluded}")
+        if not some_finite[g]:
+            texts["refused"][g].append(row.refused)
+        if not some_good[g]:
+            texts["excluded"][g].append(row.excluded)
+    texts["membrane"] = [", ".join(dict.fromkeys(names)) for names in texts["membrane"]]
+    for name in _TEXTS[1:]:
+        texts[name] = [_joined(said) for said in texts[name]]
+    return pd.DataFrame(out | texts)[list(rows.columns)]
 
 
 def paired(over: pd.DataFrame, under: pd.DataFrame, *, names: tuple[str, str]) -> pd.DataFrame:
@@ -213,9 +224,6 @@ def paired(over: pd.DataFrame, under: pd.DataFrame, *, names: tuple[str, str]) -
             "excluded": _pairwise(text["excluded"], "; "),
         }
     )
-
-
-_TEXTS = ("membrane", "loading_target", "flags", "refused", "excluded")
 
 
 def _pairwise(columns: Sequence[Iterable[str]], by: str) -> list[str]:
@@ -282,15 +290,6 @@ def _centre(group: np.ndarray, volume: np.ndarray, used: np.ndarray, n: int) -> 
     positive = ~_any(group, used & ~(flat > 0), n)
     logs = np.log(np.where(flat > 0, flat, 1))
     return np.where(positive, np.exp(_moments(group, logs, used, n)[1]), plain)
-
-
-def _mean_volume(volumes: np.ndarray) -> float:
-    return float(_centre(np.zeros(len(volumes), int), volumes[:, None], np.ones(len(volumes), bool), 1)[0])
-
-
-def _pooled(variances: pd.Series, df: pd.Series) -> float:
-    known = variances.notna()
-    return float((variances[known] * df[known]).sum() / df[known].sum()) if known.any() else np.nan
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -137,9 +137,8 @@ def ratios(
     _tell(problems)
     made = {}
     for target in asked:
-        made[target] = _divided(
-            lanes, target, controls_of(loading, target), lanes.having(target), replicate_limit_percent
-        )
+        controls, rows = controls_of(loading, target), lanes.having(target)
+        made[target] = over_membranes(_divided(lanes, target, controls, rows, replicate_limit_percent))
     for p, t in pairs:
         made[f"{p}/{t}"] = _phospho(lanes, p, t, loading, replicate_limit_percent)
     if not made:
@@ -198,19 +197,11 @@ def loading_table(
     for first, *rest in filter(None, sets):
         problems += unready(lanes, first, rest, lanes.having(first, *rest), whole=False)
     _tell(problems)
-    made = {
-        " × ".join(own): over_membranes(
-            by_membrane(
-                lanes,
-                own,
-                (),
-                lanes.having(*own),
-                limit_percent=replicate_limit_percent,
-                clipped_refused=True,
-            )
-        )
-        for own in filter(None, sets)
-    }
+    made = {}
+    for own in filter(None, sets):
+        rows = lanes.having(*own) & (lanes.lanes["role"] == "sample").to_numpy()
+        each = by_membrane(lanes, own, (), rows, limit_percent=replicate_limit_percent, clipped_refused=True)
+        made[" × ".join(own)] = over_membranes(each)
     table = _finished(lanes, made).rename(columns={"value": "log_loading"})
     return table.assign(loading_target=table["endpoint"])[_LOADING]
 
@@ -235,21 +226,24 @@ def _split(lanes: LaneTable, p: str, t: str) -> tuple[np.ndarray, dict[str, np.n
 
 
 def _divided(
-    lanes: LaneTable, target: str, controls: tuple[str, ...], rows: np.ndarray, limit: float
-) -> pd.DataFrame:
-    """One row per animal: a target over its controls, on the scale of the reference where there is one."""
-    return over_membranes(_scaled(lanes, target, controls, rows, limit))
-
-
-def _scaled(
-    lanes: LaneTable, target: str, controls: tuple[str, ...], rows: np.ndarray, limit: float
+    lanes: LaneTable,
+    target: str,
+    controls: tuple[str, ...],
+    rows: np.ndarray,
+    limit: float,
+    *,
+    clipped_refused: bool = False,
 ) -> pd.DataFrame:
     """One row per animal and membrane, less the reference sample where all membranes have it."""
     is_reference = (lanes.lanes["role"] == "reference").to_numpy()
-    table = by_membrane(lanes, (target,), controls, rows & ~is_reference, limit_percent=limit)
-    if not (rows & is_reference).any():
+    table, reference = (
+        by_membrane(
+            lanes, (target,), controls, rows & part, limit_percent=limit, clipped_refused=clipped_refused
+        )
+        for part in (~is_reference, is_reference)
+    )
+    if reference.empty:
         return table
-    reference = by_membrane(lanes, (target,), controls, rows & is_reference, limit_percent=limit)
     usable = reference[reference["value"].notna() & (reference["excluded"] == "")]
     scale = table["membrane"].map(usable.set_index("membrane")["value"])
     if scale.notna().all():
@@ -260,18 +254,19 @@ def _scaled(
 
 
 def _phospho(lanes: LaneTable, p: str, t: str, loading: Loading, limit: float) -> pd.DataFrame:
+    """One row per animal: the phosphorylated target over its total."""
     together, alone = _split(lanes, p, t)
-    direct = _scaled(lanes, p, (t,), together, limit)
-    direct = direct.assign(
-        total_volume=direct["loading_volume"],
-        loading_volume=np.nan,
-        loading_target="",
-        total_loading_volume=np.nan,
-    )
+    direct = _divided(lanes, p, (t,), together, limit)
+    total = direct["loading_volume"]
+    direct = direct.assign(total_volume=total, loading_volume=np.nan, loading_target="")
     if not alone:
         return over_membranes(direct)
+    # What the total divides has to be whole, as a control has to.
     over, under = (
-        _divided(lanes, name, controls_of(loading, name), rows, limit) for name, rows in alone.items()
+        over_membranes(
+            _divided(lanes, name, controls_of(loading, name), alone[name], limit, clipped_refused=name == t)
+        )
+        for name in (p, t)
     )
     # An animal whose pair is on one membrane needs no total from elsewhere.
     under = under[under["animal"].isin(over["animal"]) | ~under["animal"].isin(direct["animal"])]
