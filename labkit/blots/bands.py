@@ -34,6 +34,8 @@ _CLEAR, _LEAST_PART = 6.0, 0.03
 # A Gaussian falls to 5 % at 2.08 times its half width at half height.
 _HALF_TO_FOOT = 2.08
 _FOOT = 0.05
+# The window is higher than that, so that what tails out counts and a band may lie askew in it.
+_ROOM = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +210,7 @@ def _settled(profiles: np.ndarray, x: np.ndarray, path: np.ndarray, half: float,
     clear = (height > _CLEAR * noise) & (height > _LEAST_PART * usual) & np.isfinite(centre)
     if not clear.any():
         clear = height == height.max()
-    half_height = 1.2 * float(np.median(foot[clear])) + 0.5
+    half_height = _ROOM * float(np.median(foot[clear])) + 0.5
     curve = _curve(x, np.where(clear, centre, path), clear)
     near = clear & (np.abs(centre - curve) <= half_height)
     return Band(np.where(near, centre, curve) + top, half_height)
@@ -241,8 +243,7 @@ def _own(profile: np.ndarray, row: float, half: float) -> tuple[float, float, fl
     foot = _HALF_TO_FOOT * upper / 2
     if height > 40 * noise:
         ends = [_crossing(side, _FOOT * height) for side in (smooth[: peak + 1][::-1], smooth[peak:])]
-        # One side may run into a neighbour; the other then says how far the band reaches.
-        foot = min(max(min(ends), upper / 2), foot * 1.5)
+        foot = float(np.clip(np.mean(ends), 0.8 * foot, 1.5 * foot))
     return centre, height, noise, foot
 
 

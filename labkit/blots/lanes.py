@@ -236,6 +236,25 @@ def _check_count(n_lanes: int, width: int) -> None:
         )
 
 
+def _borders(smooth: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
+    """(N + 1,) borders: valleys between lanes; at the ends the foot of the outer lane."""
+    borders = []
+    for a, b in pairwise(centres):
+        low, high = round(a + 0.25 * (b - a)), round(b - 0.25 * (b - a)) + 1
+        valley = smooth[low:high]
+        lowest = np.flatnonzero(valley <= valley.min() + 0.02 * smooth.max())
+        borders.append(low + float(lowest.mean()))
+    ends = []
+    for centre, side in ((centres[0], -1), (centres[-1], 1)):
+        out = np.rint(centre + side * np.arange(0, 0.7 * pitch)).astype(int)
+        out = out[(out >= 0) & (out < len(smooth))]
+        level = smooth[out]
+        foot = np.flatnonzero(level <= level.min() + 0.5 * np.ptp(level))
+        reach = abs(out[foot[0]] - centre) if np.ptp(level) > 0.1 * smooth.max() else 0.5 * pitch
+        ends.append(centre + side * np.clip(reach, 0.42 * pitch, 0.6 * pitch))
+    return np.array([ends[0], *borders, ends[1]])
+
+
 def _lanes(
     profile: np.ndarray,
     centres: np.ndarray,
@@ -249,19 +268,14 @@ def _lanes(
     from scipy import ndimage
 
     top, bottom, left, right = region
-    smooth = ndimage.gaussian_filter1d(profile, 0.08 * pitch)
-    # Borders between lanes stand in the valleys, half a pitch outward at the ends.
-    borders = [centres[0] - pitch / 2]
-    for a, b in pairwise(centres):
-        low, high = round(a + 0.25 * (b - a)), round(b - 0.25 * (b - a)) + 1
-        valley = smooth[low:high]
-        lowest = np.flatnonzero(valley <= valley.min() + 0.02 * smooth.max())
-        borders.append(low + float(lowest.mean()))
-    borders.append(centres[-1] + pitch / 2)
-    edges = np.array(borders)
+    smooth = ndimage.gaussian_filter1d(profile, 0.08 * pitch, mode="constant")
+    edges = _borders(smooth, centres, pitch)
+    # The middle between the borders, where bands say so: the energy of a lopsided band draws the comb aside.
+    middle = (edges[:-1] + edges[1:]) / 2
+    centres = centres + np.clip(middle - centres, -0.15 * pitch, 0.15 * pitch)
     room = np.minimum(centres - edges[:-1], edges[1:] - centres)
     # One width for all lanes, less only where a neighbour comes nearer.
-    half = np.minimum(CENTRAL * np.median(room), 0.95 * room)
+    half = np.minimum(CENTRAL * np.median(room), room)
     teeth = teeth_of(profile, pitch)[np.clip(np.rint(centres).astype(int), 0, len(profile) - 1)]
     usual = float(np.median(teeth))
     flags = []

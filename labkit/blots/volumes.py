@@ -175,7 +175,7 @@ def _every_band(signal: np.ndarray, lanes: Lanes) -> list[tuple[int, str, float,
             continue
         peaks, _ = filters.find_peaks(smooth[lane], prominence=least)
         widths = filters.peak_widths(smooth[lane], peaks, rel_height=0.5)[0]
-        halves += [1.2 * 2.08 * width / 2 for width in widths]
+        halves += [1.3 * 2.08 * width / 2 for width in widths]
         found += [(lane, str(number), float(peak + top)) for number, peak in enumerate(peaks, start=1)]
     half = float(np.median(halves)) if halves else 1.0
     return [(lane, name, row, half) for lane, name, row in found]
