@@ -8,6 +8,7 @@ from labkit.stats.compare import compare
 from labkit.stats.comparison import Comparison
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
 from labkit.stats.equivalence import Equivalence, equivalence
+from labkit.stats.factorial import FactorialModel, mixed_factorial
 from labkit.stats.families import families
 from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
@@ -27,6 +28,7 @@ __all__ = [
     "Comparison",
     "DoseResponse",
     "Equivalence",
+    "FactorialModel",
     "Jonckheere",
     "MixedAnova",
     "MixedModel",
@@ -52,6 +54,7 @@ __all__ = [
     "jonckheere",
     "kruskal",
     "mixed_anova",
+    "mixed_factorial",
     "mixed_model",
     "one_way",
     "pairwise",

@@ -14,7 +14,7 @@ from scipy import stats
 
 from labkit.stats.reml import Fit, solved
 
-__all__ = ["Denominator", "FTest", "KenwardRoger", "Satterthwaite"]
+__all__ = ["Combined", "Denominator", "FTest", "KenwardRoger", "Satterthwaite"]
 
 Array = NDArray[np.float64]
 
@@ -43,6 +43,27 @@ class Denominator(Protocol):
 
     def df(self, contrast: Array) -> float:
         """Degrees of freedom of t for one contrast."""
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Tests of linear combinations of beta, the rows of `over` (c, p), in place of beta itself."""
+
+    tests: Denominator
+    over: Array
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of the combinations, (c, c)."""
+        return self.over @ self.tests.covariance @ self.over.T
+
+    def test(self, contrasts: Array) -> FTest:
+        """F test that all rows of L over beta are 0."""
+        return self.tests.test(contrasts @ self.over)
+
+    def df(self, contrast: Array) -> float:
+        """Degrees of freedom of t for one contrast."""
+        return self.tests.df(contrast @ self.over)
 
 
 class KenwardRoger:

@@ -16,14 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import DataError
-from labkit.stats import estimates, reml, validate, words
-from labkit.stats.denominator import KenwardRoger, Satterthwaite
+from labkit.stats import estimates, validate, words
+from labkit.stats.intercepts import METHODS, fit_intercepts, levels_of, outcome
 from labkit.stats.oneway import Outcome
 from labkit.stats.rows import read_rows
 
 __all__ = ["MixedModel", "mixed_model"]
-
-METHODS = ("kenward-roger", "satterthwaite")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,56 +168,31 @@ def mixed_model(
         )
     control = validate.control(control, names, ordered=rows.ordered, group=group)
     member = pd.Categorical(kept["group"], categories=names).codes
-    levels, used, warnings = _levels(kept, random, names)
-    _refuse_few(levels[0], member, used[0], names)
-    summed = reml.nest(kept["value"].to_numpy(float), np.eye(len(names))[member], levels)
-    if summed.scale == 0 or summed.residual_share < 1e-20:
-        raise DataError(
-            f"within each {used[-1]} all values are the same",
-            expected="values that vary",
-            todo=f"check the measurement; compare the means of each {used[-1]} in place of a mixed model",
-        )
-    fit = _fitted(summed, used)
-    # As lme4 counts it: a standard deviation below 1e-4 of the residual's.
-    zero = [level for level, part in zip(used, fit.theta[:-1], strict=True) if part <= 1e-8 * fit.theta[-1]]
-    if zero and method == "satterthwaite":
-        raise DataError(
-            f"the variance between {words.plural(zero[0])} is estimated as 0, and Satterthwaite's degrees of "
-            "freedom are then those of the rows",
-            expected="variances above 0",
-            todo="use method='kenward-roger', which keeps the units",
-        )
-    warnings += [_singular(level) for level in zero]
-    tests = KenwardRoger(fit) if method == "kenward-roger" else Satterthwaite(fit)
-    outcome = tests.test(np.diff(np.eye(len(names)), axis=0))
-    # Balanced data have whole numbers, short of rounding.
-    df = (
-        outcome.df1,
-        round(outcome.df2, 9) if abs(outcome.df2 - np.round(outcome.df2)) < 1e-7 else outcome.df2,
-    )
-    if not np.isfinite(outcome.df2):
+    levels = levels_of(kept, random)
+    _refuse_few(levels[0][0], member, levels[1][0], names)
+    found = fit_intercepts(kept, np.eye(len(names))[member], levels, method=method)
+    fit, tests, warnings = found.fit, found.tests, list(found.warnings)
+    omnibus = outcome(tests.test(np.diff(np.eye(len(names)), axis=0)), next(iter(found.n_levels.values())))
+    if not np.isfinite(omnibus.df[1]):
         warnings.append("Too few units for degrees of freedom: the mixed model gives no P.")
     contrasts, adjustment = estimates.versus(names, fit.beta, tests, control=control, alpha=alpha)
     if adjustment == "Holm":
         warnings.append(estimates.HOLM)
-    variance = pd.DataFrame({"variance": fit.theta}, index=pd.Index([*used, "residual"], name="level"))
-    variance["sd"] = np.sqrt(variance["variance"])
-    variance["icc"] = variance["variance"] / variance["variance"].sum()
     return MixedModel(
         value=value,
         group=group,
         control=control,
-        random=tuple(used),
+        random=tuple(found.n_levels),
         method=method,
         alpha=float(alpha),
-        n_rows=summed.n_rows,
-        n_levels=dict(zip(used, summed.n_groups, strict=True)),
-        omnibus=Outcome("linear mixed model", "F", outcome.statistic, df, outcome.p, summed.n_groups[0]),
+        n_rows=found.n_rows,
+        n_levels=found.n_levels,
+        omnibus=omnibus,
         groups=estimates.means(names, fit.beta, tests, alpha=alpha),
         posthoc=contrasts,
         adjustment=adjustment,
-        variance=variance,
-        singular=bool(zero),
+        variance=found.variance,
+        singular=found.singular,
         log_likelihood=-fit.criterion / 2,
         score=fit.score,
         dropped=_dropped(rows.dropped, random[0], group),
@@ -234,32 +207,6 @@ def _dropped(dropped: pd.DataFrame, outermost: str, group: str) -> pd.DataFrame:
     return shown
 
 
-def _levels(
-    kept: pd.DataFrame, random: Sequence[str], names: Sequence[str]
-) -> tuple[list[NDArray[np.intp]], list[str], list[str]]:
-    """Codes and names of the levels that part the rows further than the one around, short of single rows."""
-    codes, used, said = [], [], []
-    path, count = np.zeros(len(kept), dtype=np.intp), 0
-    for name in random:
-        code = pd.factorize(kept[f"level {name}"], sort=True)[0]
-        path = pd.factorize(path * (code.max() + 1) + code)[0]
-        if path.max() + 1 == len(kept):
-            break
-        if path.max() + 1 == count:
-            said.append(f"Each {used[-1]} has a single {name}, so the two share one variance.")
-            continue
-        codes.append(code)
-        used.append(name)
-        count = path.max() + 1
-    if not codes:
-        raise DataError(
-            f"each {random[0]} has a single value",
-            expected=f"several values in some {random[0]}",
-            todo="compare the values as they stand, which needs no mixed model",
-        )
-    return codes, used, said
-
-
 def _refuse_few(
     outermost: NDArray[np.intp], member: NDArray[np.intp], level: str, names: Sequence[str]
 ) -> None:
@@ -271,30 +218,3 @@ def _refuse_few(
             expected=f"at least two {words.plural(level)} in one group",
             todo="no comparison can be made until more are measured",
         )
-
-
-def _fitted(rows: reml.Nest, used: Sequence[str]) -> reml.Fit:
-    try:
-        fit = reml.fit(rows)
-    except np.linalg.LinAlgError:
-        fit = None
-    if fit is None or not fit.found:
-        raise DataError(
-            "the likelihood of the mixed model has no maximum that could be found",
-            expected="values from which the variances can be estimated",
-            todo=f"compare the means of each {used[0]}, which needs no fit",
-        )
-    if reml.solved(fit.expected, fit.gradient)[1] < 1e-10:
-        raise DataError(
-            f"the variances of {validate.join([*used, 'residual'])} cannot be told apart",
-            expected=f"several {words.plural(used[-1])} with several values",
-            todo=f"leave {used[-1]} out of the levels",
-        )
-    return fit
-
-
-def _singular(level: str) -> str:
-    return (
-        f"The variance between {words.plural(level)} is estimated as 0 (a singular fit), as happens when "
-        "they are few or nearly alike; it does not show that their values are independent."
-    )

@@ -19,12 +19,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Fit", "Nest", "fit", "nest", "solved"]
+from labkit.stats.jets import Jet, component, constant
+
+__all__ = ["Fit", "Nest", "Rows", "fit", "nest", "solved"]
 
 Array = NDArray[np.float64]
 
@@ -72,6 +75,26 @@ class Nest:
         left = self.within[-1, -1] - y @ np.linalg.pinv(x, rcond=1e-10, hermitian=True) @ y
         return max(float(left), 0.0) / self.n_rows
 
+    def products(self, theta: Array, k: int) -> tuple[Jet, Jet]:
+        """log|V| as (1, 1), and [X y]' V⁻¹ [X y], with derivatives by k = q or 0 components."""
+        return _products(self, theta, k)
+
+
+class Rows(Protocol):
+    """What a fit needs of its rows; see `Nest`."""
+
+    n_rows: int
+    n_groups: tuple[int, ...]
+    offset: Array
+    scale: float
+
+    @property
+    def residual_share(self) -> float:
+        """As `Nest.residual_share`."""
+
+    def products(self, theta: Array, k: int) -> tuple[Jet, Jet]:
+        """As `Nest.products`."""
+
 
 def nest(y: Array, x: Array, levels: Sequence[NDArray[np.intp]]) -> Nest:
     """Sum rows up by their groups.
@@ -116,92 +139,19 @@ def nest(y: Array, x: Array, levels: Sequence[NDArray[np.intp]]) -> Nest:
     )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Jet:
-    """Numbers with their first and second derivatives by theta.
-
-    Attributes
-    ----------
-    value : (c, n)
-    first : (k, c, n), k = q, or 0 when no derivatives are wanted
-    second : (k, k, c, n)
-    """
-
-    value: Array
-    first: Array
-    second: Array
-
-    def __add__(self, other: Jet) -> Jet:
-        return Jet(self.value + other.value, self.first + other.first, self.second + other.second)
-
-    def __sub__(self, other: Jet) -> Jet:
-        return Jet(self.value - other.value, self.first - other.first, self.second - other.second)
-
-    def __mul__(self, other: Jet) -> Jet:
-        cross = self.first[:, None] * other.first[None]
-        return Jet(
-            self.value * other.value,
-            self.first * other.value + self.value * other.first,
-            self.second * other.value + cross + cross.swapaxes(0, 1) + self.value * other.second,
-        )
-
-    def inverse(self) -> Jet:
-        """1 / self."""
-        value = 1 / self.value
-        square = self.first[:, None] * self.first[None]
-        return Jet(value, -self.first * value**2, 2 * square * value**3 - self.second * value**2)
-
-    def log(self) -> Jet:
-        """Natural logarithm."""
-        relative = self.first / self.value
-        return Jet(
-            np.log(self.value), relative, self.second / self.value - relative[:, None] * relative[None]
-        )
-
-    def sums(self, starts: NDArray[np.intp]) -> Jet:
-        """Sums over the groups that begin at `starts`."""
-        parts = (self.value, self.first, self.second)
-        return Jet(*(np.add.reduceat(part, starts, axis=-1) for part in parts))
-
-    def take(self, index: NDArray[np.intp]) -> Jet:
-        """Columns by index."""
-        return Jet(self.value[..., index], self.first[..., index], self.second[..., index])
-
-    def cross(self, other: Jet) -> Jet:
-        """self other', (c, c)."""
-        a, b = self, Jet(*(part.swapaxes(-1, -2) for part in (other.value, other.first, other.second)))
-        both = a.first[:, None] @ b.first[None]
-        return Jet(
-            a.value @ b.value,
-            a.first @ b.value + a.value @ b.first,
-            a.second @ b.value + both + (a.first[None] @ b.first[:, None]) + a.value @ b.second,
-        )
-
-
-def _constant(value: Array, k: int) -> Jet:
-    shape = value.shape
-    return Jet(value, np.broadcast_to(0.0, (k, *shape)), np.broadcast_to(0.0, (k, k, *shape)))
-
-
-def _component(theta: Array, i: int, k: int) -> Jet:
-    first = np.zeros((k, 1, 1))
-    first[i : i + 1] = 1.0
-    return Jet(theta[i].reshape(1, 1), first, np.zeros((k, k, 1, 1)))
-
-
 def _products(rows: Nest, theta: Array, k: int) -> tuple[Jet, Jet]:
     """log|V| as (1, 1), and [X y]' V⁻¹ [X y]."""
-    residual = _component(theta, theta.size - 1, k)
-    free = _constant(np.array([[rows.n_rows - rows.sizes.size]], dtype=float), k)
+    residual = component(theta, theta.size - 1, k)
+    free = constant(np.array([[rows.n_rows - rows.sizes.size]], dtype=float), k)
     log_det = residual.log() * free
     log_det.value[...] += np.log(rows.sizes).sum()
-    products = residual.inverse() * _constant(rows.within, k)
-    v = residual * _constant(1 / rows.sizes[None], k)
+    products = residual.inverse() * constant(rows.within, k)
+    v = residual * constant(1 / rows.sizes[None], k)
     inner = np.flatnonzero(rows.varies)
-    z = _constant(rows.means[inner], k)
+    z = constant(rows.means[inner], k)
     everything = np.array([0])
     for j in range(theta.size - 2, -1, -1):
-        d = v + _component(theta, j, k)
+        d = v + component(theta, j, k)
         log_det = log_det + d.log().sums(everything)
         weight = d.inverse()
         if j == 0:
@@ -215,7 +165,7 @@ def _products(rows: Nest, theta: Array, k: int) -> tuple[Jet, Jet]:
         _add(products, (weight * apart).cross(apart), inner)
         z = around
     # Columns that do not vary within the outermost groups are their own means.
-    whole = _constant(rows.means[:, _first_inner(rows)], k)
+    whole = constant(rows.means[:, _first_inner(rows)], k)
     whole = Jet(whole.value.copy(), whole.first.copy(), whole.second.copy())
     whole.value[inner], whole.first[:, inner], whole.second[:, :, inner] = z.value, z.first, z.second
     return log_det, products + (weight * whole).cross(whole)
@@ -274,9 +224,9 @@ class Fit:
         return bool(self.score < _NEAR and (self.gradient[at_zero] > -_NEAR * spread[at_zero]).all())
 
 
-def _evaluate(rows: Nest, theta: Array) -> Fit:
+def _evaluate(rows: Rows, theta: Array) -> Fit:
     """The likelihood and its derivatives at theta."""
-    log_det, m = _products(rows, theta, theta.size)
+    log_det, m = rows.products(theta, theta.size)
     p = m.value.shape[0] - 1
     phi = np.linalg.inv(m.value[:p, :p])
     beta = phi @ m.value[:p, p]
@@ -296,7 +246,7 @@ def _evaluate(rows: Nest, theta: Array) -> Fit:
     )  # fmt: skip
 
 
-def _value(rows: Nest, log_det: Jet, m: Jet) -> float:
+def _value(rows: Rows, log_det: Jet, m: Jet) -> float:
     p = m.value.shape[0] - 1
     a = m.value[:p, :p]
     u = np.r_[-np.linalg.solve(a, m.value[:p, p]), 1.0]
@@ -304,7 +254,7 @@ def _value(rows: Nest, log_det: Jet, m: Jet) -> float:
     return float(constant + log_det.value[0, 0] + np.linalg.slogdet(a)[1] + u @ m.value @ u)
 
 
-def fit(rows: Nest) -> Fit:
+def fit(rows: Rows) -> Fit:
     """The restricted maximum likelihood fit.
 
     One search from one start can stop at a lower maximum, or short of any. So the likelihood is laid out
@@ -330,7 +280,7 @@ def fit(rows: Nest) -> Fit:
     )
 
 
-def _starts(rows: Nest, *, most: int = 3) -> list[Array]:
+def _starts(rows: Rows, *, most: int = 3) -> list[Array]:
     """Lowest hollows of the likelihood over a grid of ratios to the residual variance, that profiled out."""
     levels = len(rows.n_groups)
     weights = {1: np.r_[0, np.logspace(-2, 5, 22)], 2: np.array([0, 0.1, 1, 10, 100, 1000])}.get(
@@ -342,7 +292,7 @@ def _starts(rows: Nest, *, most: int = 3) -> list[Array]:
     grid = [np.r_[ratios / shared, 1.0] for ratios in map(np.array, product(weights, repeat=levels))]
     residual, values = np.empty(len(grid)), np.empty(len(grid))
     for i, ratios in enumerate(grid):
-        log_det, m = _products(rows, ratios, 0)
+        log_det, m = rows.products(ratios, 0)
         a = m.value[:p, :p]
         square = m.value[p, p] - m.value[p, :p] @ np.linalg.solve(a, m.value[:p, p])
         residual[i] = max(square, 1e-300) / (rows.n_rows - p)
@@ -352,7 +302,7 @@ def _starts(rows: Nest, *, most: int = 3) -> list[Array]:
     return [grid[i] * residual[i] for i in hollows[np.argsort(values[hollows], kind="stable")][:most]]
 
 
-def _descend(rows: Nest, theta: Array, *, most: int = 100) -> Fit:
+def _descend(rows: Rows, theta: Array, *, most: int = 100) -> Fit:
     """Newton's steps downhill, by the expected second derivatives where the observed do not point down."""
     at = _evaluate(rows, theta)
     for _ in range(most):
@@ -382,13 +332,13 @@ def solved(matrix: Array, right: Array) -> tuple[Array, float]:
     return scale * (vectors @ ((vectors.T @ (right * scale)) / kept)), float(values[0])
 
 
-def _shorter(rows: Nest, at: Fit, step: Array) -> Fit | None:
+def _shorter(rows: Rows, at: Fit, step: Array) -> Fit | None:
     """The fit after the step, or after as much of it as goes downhill; None when none does."""
     slack = 1e-13 * (rows.n_rows + abs(at.criterion))
     for part in 0.5 ** np.arange(40):
         trial = np.maximum(at.theta + part * step, 0.0)
         trial[-1] = max(trial[-1], at.theta[-1] / 10)
         allowed = at.criterion + 1e-4 * at.gradient @ (trial - at.theta) + slack
-        if _value(rows, *_products(rows, trial, 0)) <= allowed:
+        if _value(rows, *rows.products(trial, 0)) <= allowed:
             return _evaluate(rows, trial)
     return None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labkit.errors import DataError
 from labkit.stats import design, estimates, validate, words
+from labkit.stats.denominator import Combined
 from labkit.stats.linear import LeastSquares, indicators, least_squares, sum_coded, terms_table
 from labkit.stats.oneway import Outcome
 from labkit.stats.rows import level_order
@@ -209,7 +210,7 @@ def two_way(
     contrasts = pd.DataFrame()
     if not empty:
         over = np.repeat(np.eye(a), b, axis=1) / b
-        marginal = _Combined(fit, over)
+        marginal = Combined(fit, over)
         means = estimates.means(names, over @ fit.beta, marginal, alpha=alpha)
         means[["mean", "ci_low", "ci_high"]] += shift
         contrasts = _contrasts(names, over @ fit.beta, marginal, posthoc, control, alpha)
@@ -304,26 +305,8 @@ def _tables(
     return made([]), made([ab]) if whole else pd.DataFrame()
 
 
-@dataclass(frozen=True, eq=False)
-class _Combined:
-    """A `Denominator` for linear combinations (rows of `over`) of the coefficients of a fit."""
-
-    fit: LeastSquares
-    over: Array
-
-    @property
-    def covariance(self) -> Array:
-        return self.over @ self.fit.covariance @ self.over.T
-
-    def df(self, contrast: Array) -> float:
-        return float(self.fit.df_residual)
-
-    def test(self, contrasts: Array) -> object:
-        return self.fit.test(contrasts @ self.over)
-
-
 def _contrasts(
-    names: Sequence[str], beta: Array, tests: _Combined, posthoc: str, control: str, alpha: float
+    names: Sequence[str], beta: Array, tests: Combined, posthoc: str, control: str, alpha: float
 ) -> pd.DataFrame:
     if posthoc == "tukey":
         return estimates.all_pairs(names, beta, tests, alpha=alpha)
@@ -354,7 +337,7 @@ def _simple(
         present = [names[i] for i in here]
         if posthoc == "dunnett" and control not in present:
             continue
-        table = _contrasts(present, over @ fit.beta, _Combined(fit, over), posthoc, control, alpha)
+        table = _contrasts(present, over @ fit.beta, Combined(fit, over), posthoc, control, alpha)
         table.insert(0, by, level)
         tables.append(table)
     simple = pd.DataFrame.from_dict(tests, orient="index").rename_axis(by)
