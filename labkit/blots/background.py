@@ -17,6 +17,8 @@ __all__ = ["Strip", "arpls_baseline", "row_levels", "strip_level"]
 _STIFF = 1.3
 # Half height, in samples, to which a profile is pooled before arPLS: a baseline has no finer detail.
 _POOLED_HALF = 8.0
+# arPLS stops when its weights change by less; ten times less moves volumes by some thousandths.
+_SETTLED = 0.01
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def arpls_baseline(profile: np.ndarray, half_height: float) -> np.ndarray:
     with warnings.catch_warnings():
         # Without noise, as where the background was clipped, it stops when all lies above the baseline.
         warnings.simplefilter("ignore", ParameterWarning)
-        baseline = arpls(pooled, lam=(_STIFF * half_height / pool) ** 4, max_iter=100)[0]
+        baseline = arpls(pooled, lam=(_STIFF * half_height / pool) ** 4, max_iter=100, tol=_SETTLED)[0]
     if pool == 1:
         return baseline
     middles = np.arange(count) * pool + (pool - 1) / 2

@@ -234,9 +234,14 @@ def _cut(image: BlotImage, lanes: Lanes, lane: int, name: str, centre: float, ha
             todo="pick the lanes or the band again",
         )
     pixels = signal[first:last, left:right]
-    across = np.clip(wide + 0.5 - np.abs(np.arange(left, right) - x[:, None]), 0.0, 1.0)
+    if lanes.x_top_px[lane] == lanes.x_bottom_px[lane]:  # upright: one row of parts serves all
+        part = np.clip(wide + 0.5 - np.abs(np.arange(left, right) - x[0]), 0.0, 1.0)
+        across, sums = np.broadcast_to(part, pixels.shape), pixels @ part
+    else:
+        across = np.clip(wide + 0.5 - np.abs(np.arange(left, right) - x[:, None]), 0.0, 1.0)
+        sums = np.einsum("ij,ij->i", pixels, across)
     along = np.clip(half + 0.5 - np.abs(rows - centre), 0.0, 1.0)
-    return _Cut(rows, left, pixels, across, along, np.einsum("ij,ij->i", pixels, across), centre, half)
+    return _Cut(rows, left, pixels, across, along, sums, centre, half)
 
 
 def _measure(
@@ -258,9 +263,8 @@ def _measure(
     profile = cut.signal_sum / np.maximum(breadth, 1e-9)
     baseline = arpls_baseline(profile, half)
     by_arpls = float(cut.along @ ((profile - baseline) * breadth))
-    clipped = int(np.count_nonzero(_inside(image.saturated, cut)))
-    coloured = int(np.count_nonzero(_inside(image.coloured, cut)))
-    n_pixels = max(int(np.count_nonzero(_inside(np.ones(image.signal.shape, bool), cut))), 1)
+    inside = _inside(cut)
+    clipped, coloured = (int(np.count_nonzero(mask[inside])) for mask in (image.saturated, image.coloured))
     peak = float(np.max((profile - level - slope * (cut.rows - centre))[cut.along > 0.5], initial=0.0))
     if clipped:
         flags.append(f"saturated: {clipped} px at the greatest value")
@@ -281,21 +285,16 @@ def _measure(
         "volume": volume,
         "volume_arpls": by_arpls,
         "lod": lod,
-        "saturated": clipped / n_pixels,
+        "saturated": clipped / max(inside[0].size, 1),
         "n_at_max": clipped,
         "flags": "; ".join(flags),
     }
 
 
-def _inside(mask: np.ndarray, cut: _Cut) -> np.ndarray:
-    """A mask of the image, within the window only."""
-    rows = np.flatnonzero(cut.along >= 0.5)
-    if not len(rows):
-        return np.zeros((0, 0), bool)
-    part = slice(rows[0], rows[-1] + 1)
-    first = cut.rows[rows[0]]
-    own = mask[first : first + len(rows), cut.left : cut.left + cut.pixels.shape[1]]
-    return own & (cut.across[part] >= 0.5)
+def _inside(cut: _Cut) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the image of the pixels that lie in the window by half or more."""
+    row, column = np.nonzero((cut.along >= 0.5)[:, None] & (cut.across >= 0.5))
+    return row + cut.rows[0], column + cut.left
 
 
 def _line(cut: _Cut) -> tuple[float, float, float, float, list[str]]:
