@@ -214,6 +214,18 @@ def test_nearly_grey_is_grey():
     assert np.abs(image.signal - EIGHT).max() <= 3
 
 
+@pytest.mark.parametrize(
+    ("paint", "left"), [((255, 0, 0), 0), ((0, 0, 255), 0), ((255, 255, 0), 255), ((9, 90, 200), 90)]
+)
+def test_the_middle_channel_counts_under_paint(paint, left):
+    rgb = np.dstack([EIGHT] * 3)
+    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
+        rgb[5, 6] = np.array(paint)[list(order)]
+        image = blots.as_image(rgb)
+        assert image.signal[5, 6] == left
+        assert image.coloured.sum() == 1
+
+
 @needs_real
 def test_image_lab_paints_saturated_pixels_red():
     image = blots.read(REAL / "copeland" / "lf_05-bay_ab_membrane_2021-01-04.tif")
@@ -412,8 +424,9 @@ def test_the_inverted_twin_gives_the_same_volumes():
     assert np.array_equal(one.saturated, other.saturated)
 
 
-def test_floats_are_turned_about_their_greatest_value():
-    values = picture(dark=True).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_numbers_without_a_scale_are_turned_about_their_greatest(dtype):
+    values = picture(dark=True).astype(dtype)
     image = blots.as_image(values)
     assert image.polarity == "dark"
     assert np.array_equal(image.signal, values.max() - values.astype(np.float64))

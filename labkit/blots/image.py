@@ -106,8 +106,8 @@ def as_image(array: ArrayLike, *, polarity: Polarity | None = None) -> BlotImage
     Parameters
     ----------
     array
-        (H, W), or (H, W, C) with channels of colour and alpha; integers, whose full scale is that of their
-        type, or floating-point numbers, whose full scale is taken to be the greatest among them.
+        (H, W), or (H, W, C) with channels of colour and alpha; integers of up to 32 bits, whose full scale is
+        that of their type, or other numbers, whose full scale is taken to be the greatest among them.
     polarity
         As for `read`.
 
@@ -168,11 +168,14 @@ def _image(pixels: Pixels, polarity: Polarity | None) -> BlotImage:
 
 
 def _full_scale(pixels: Pixels) -> float | None:
-    """The greatest value that can be stored; none is known of floating-point numbers."""
+    """The greatest value that can be stored; None of floating-point numbers.
+
+    Nor of integers above 32 bits: no instrument fills them, and float64 cannot hold their full scale.
+    """
     kind = pixels.values.dtype.kind
-    if kind == "u":
-        return float(2**pixels.bit_depth - 1)
-    return float(np.iinfo(pixels.values.dtype).max) if kind == "i" else None
+    if kind == "f" or pixels.bit_depth > 32:
+        return None
+    return float(2 ** (pixels.bit_depth - (kind == "i")) - 1)
 
 
 def _check(values: NDArray[Any]) -> None:

@@ -85,7 +85,7 @@ def plateau(
     """
     from scipy import ndimage
 
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = _counted(values)
     if end == "high":
         distinct, counts = distinct[::-1], counts[::-1]
     none = Plateau(float(distinct[0]), np.zeros(values.shape, bool))
@@ -138,7 +138,7 @@ def contrast_told(
             "protein than they measure; expose for a shorter time or load less"
         )
     cut_off = floor.n_pixels / n_pixels if floor.n_pixels >= _CUT_OFF * n_pixels else 0.0
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = _counted(values)
     common = counts.max() / n_pixels
     limits = (0, full_scale)
     if bands.n_pixels and cut_off and bands.value in limits and floor.value in limits:
@@ -174,6 +174,15 @@ def contrast_told(
             f"bands are coarse and its contrast may have been changed; {EXPORT}"
         )
     return tuple(told)
+
+
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The values that occur, from the least, and how many pixels have each."""
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        counts = np.bincount(values.ravel())
+        distinct = np.flatnonzero(counts)
+        return distinct.astype(values.dtype), counts[distinct]
+    return np.unique(values, return_counts=True)
 
 
 def _gaps(values: NDArray[Any]) -> int:
