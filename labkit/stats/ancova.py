@@ -154,6 +154,6 @@ def _public(
     names = list(found.table[group].cat.categories)
     return adjusted(
         found.table, value, group=group, unit=unit, block=found.block, covariates=tuple(covariates),
-        control=validate.control(control, names, ordered=found.ordered, group=group), doses=found.doses,
-        posthoc=posthoc, alpha=alpha, dropped=found.dropped, warnings=found.warnings,
+        control=validate.control(control, names, ordered=found.ordered, group=group, first=found.first),
+        doses=found.doses, posthoc=posthoc, alpha=alpha, dropped=found.dropped, warnings=found.warnings,
     )  # fmt: skip

@@ -134,8 +134,8 @@ def compare(
         str(name): part.to_numpy()
         for name, part in units.table.groupby(group, observed=True, sort=True)[value]
     }
-    checked = validate.check(samples, test="The comparison", spread="none")
-    control = validate.control(control, list(samples), ordered=units.ordered, group=group)
+    checked = validate.check(samples, test="The comparison", spread="total")
+    control = validate.control(control, list(samples), ordered=units.ordered, group=group, first=units.first)
     ranks = omnibus == "kruskal" and posthoc in ("dunn", "none")
     warnings = [*units.warnings, *validate.cautions(checked, unit=unit or "unit", ranks=ranks)]
     groups = oneway.describe(samples, confidence=1 - alpha)

@@ -202,7 +202,7 @@ def mixed_factorial(
     levels = {first: [name for name in rows.names if name in present]}
     levels |= {name: level_order(table[name], kept[f"factor {name}"]) for name in others}
     _refuse_levels(levels)
-    control = validate.control(control, levels[first], ordered=rows.ordered, group=first)
+    control = validate.control(control, levels[first], ordered=rows.ordered, group=first, first=rows.names[0])
     codes = {
         name: pd.Categorical(kept[f"factor {name}"], categories=found).codes.astype(np.intp)
         for name, found in levels.items()

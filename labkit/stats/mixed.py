@@ -166,7 +166,7 @@ def mixed_model(
             expected="values in at least two groups",
             todo="check the groups, and the reasons for exclusion",
         )
-    control = validate.control(control, names, ordered=rows.ordered, group=group)
+    control = validate.control(control, names, ordered=rows.ordered, group=group, first=rows.names[0])
     member = pd.Categorical(kept["group"], categories=names).codes
     levels = levels_of(kept, random)
     _refuse_few(levels[0][0], member, levels[1][0], names)

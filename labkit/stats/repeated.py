@@ -194,7 +194,7 @@ def mixed_anova(
             f"({validate.join(left[:6])}{' ...' if incomplete > 6 else ''})"
             f"{f', with them all of {validate.join(gone)}' if gone else ''}; a mixed model would use them."
         )
-    control = validate.control(control, names, ordered=rows.ordered, group=group)
+    control = validate.control(control, names, ordered=rows.ordered, group=group, first=rows.names[0])
     whole = pd.concat([whole.xs(name, level="group", drop_level=False).sort_index() for name in names])
     member = pd.Categorical(whole.index.get_level_values("group"), categories=names).codes.astype(np.intp)
     y = whole.to_numpy(float)

@@ -112,7 +112,13 @@ def refuse_columns(table: pd.DataFrame, wanted: Mapping[str, Sequence[str | None
                 raise DataError(
                     f"the table has no column {name!r}",
                     expected=f"one of its columns: {join(map(str, table.columns), word='or')}",
-                    todo=f"name the column of the {argument}{alone}",
+                    todo=f"name the column of the {argument.replace('nested', 'nested level')}{alone}",
+                )
+            if name is not None and isinstance(table[name], pd.DataFrame):
+                raise DataError(
+                    f"the table has {table[name].shape[1]} columns {name!r}",
+                    expected="each column once",
+                    todo="rename or remove all but one",
                 )
 
 
@@ -138,6 +144,8 @@ def labels(column: pd.Series) -> NDArray[np.object_]:
 def numbers(column: pd.Series, name: str) -> NDArray[np.float64]:
     """A column as floats, NaN where nothing is; text that is no number is refused."""
     column = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if pd.api.types.is_complex_dtype(column.dtype):
+        raise DataError(f"column {name!r} holds complex numbers", expected="real numbers")
     found = pd.to_numeric(column, errors="coerce")
     text = ~column.isna() & (column.astype(str).str.strip() != "") & found.isna()
     if text.any():
@@ -154,6 +162,10 @@ def group_order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | No
     found = [name for name in dict.fromkeys(rows["group"]) if name]
     if order is not None:
         names = [label(name) for name in order]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise DataError(
+                f"order names {join(map(repr, twice))} more than once", expected="each group once"
+            )
         if unknown := [name for name in names if name not in found and name not in _categories(column)]:
             raise DataError(
                 f"order names {join(map(repr, unknown))}", expected=f"groups of the table: {join(found)}"
@@ -218,7 +230,7 @@ def refuse_rows(
             have = "has" if len(nameless) == 1 else "have"
             raise DataError(
                 f"{rows_named(nameless['row'])} {have} a value but no {column}",
-                expected=f"a {column} for each value",
+                expected=f"{'an' if column[:1].lower() in 'aeiou' else 'a'} {column} for each value",
                 todo="fill it in, or exclude these rows with a reason; the other rows can then be compared",
             )
     if unit is None:

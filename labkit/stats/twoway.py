@@ -176,7 +176,7 @@ def two_way(
         )
     rows = found.table
     names = [str(name) for name in rows[group].cat.categories]
-    control = validate.control(control, names, ordered=found.ordered, group=group)
+    control = validate.control(control, names, ordered=found.ordered, group=group, first=found.first)
     levels = level_order(table[by], rows[by])
     _refuse_levels(names, levels, group, by)
     # By value too, so that no sum depends on the order of rows.

@@ -37,6 +37,8 @@ class Units:
     ordered
         Whether the order of groups means something (given, categorical, by dose or numeric), or is that of
         the rows.
+    first
+        The first group in order, with or without values: the control, unless another is named.
     n_rows
         Rows averaged.
     block
@@ -49,6 +51,7 @@ class Units:
     dropped: pd.DataFrame
     doses: dict[str, float]
     ordered: bool
+    first: str
     n_rows: int
     block: str | None
     warnings: tuple[str, ...]
@@ -148,7 +151,8 @@ def experimental_units(
     dropped = rows.dropped[["row", "unit", "group", "reason"]].reset_index(drop=True)
     dropped.columns = ["row", unit or "unit", group, "reason"]
     blocked = None if inside else block
-    return Units(result, dropped, doses, rows.ordered, len(kept), blocked, tuple(warnings))
+    first = names[0] if names else ""
+    return Units(result, dropped, doses, rows.ordered, first, len(kept), blocked, tuple(warnings))
 
 
 def _blocks(kept: pd.DataFrame, *, unit: str | None, block: str | None) -> tuple[bool, list[str]]:
@@ -208,7 +212,9 @@ def _doses(kept: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
         doses[name] = found[0]
     if negative := [name for name, amount in doses.items() if amount < 0 or math.isinf(amount)]:
         raise DataError(
-            f"the dose of {join(map(repr, negative))} is negative or infinite", expected="doses of 0 or more"
+            f"the dose of {join(map(repr, negative))} is negative or infinite",
+            expected="doses of 0 or more",
+            todo="correct the doses, or compare without dose=",
         )
     return doses
 

@@ -185,8 +185,14 @@ def choice(value: str, allowed: Sequence[str], *, name: str) -> str:
     return value
 
 
-def control(given: str | None, names: Sequence[str], *, ordered: bool, group: str) -> str:
-    """The name of the control: the one given, else the first group if their order means something."""
+def control(
+    given: str | None, names: Sequence[str], *, ordered: bool, group: str, first: str | None = None
+) -> str:
+    """The name of the control: the one given, else the first group if their order means something.
+
+    `names` are the groups with values. `first` is the first in order, with or without values: when it has
+    none, the next group must not take its place unseen.
+    """
     if given is None:
         if not ordered:
             raise DataError(
@@ -194,7 +200,7 @@ def control(given: str | None, names: Sequence[str], *, ordered: bool, group: st
                 expected=f"one of {join(names, word='or')}",
                 todo="name the control, or give the order of groups with the control first",
             )
-        return names[0]
+        given = names[0] if first is None else first
     if str(given) not in names:
         raise DataError(
             f"the control {str(given)!r} has no values",
