@@ -373,6 +373,20 @@ def test_a_membrane_that_failed_an_animal_does_not_name_its_block():
     assert "not above its background" in row["refused"]
 
 
+def test_a_membrane_excluded_for_an_animal_does_not_count_unless_all_are():
+    bands = study(TWICE)
+    apart = {m: ratios(bands[at(bands, membrane=m)]).set_index("animal")["log_ratio"] for m in TWICE}
+    bands.loc[at(bands, membrane="M1", animal="a", target="PSD-95"), "excluded"] = "bubble"
+    row = ratios(bands).set_index("animal").loc["a"]
+    assert row["log_ratio"] == pytest.approx(apart["M2"]["a"], abs=EXACT)
+    assert (row["membrane"], row["excluded"]) == ("M2", "")
+    assert "M1 not used: bubble" in row["flags"]
+    bands.loc[at(bands, membrane="M2", animal="a", target="GAPDH"), "excluded"] = "smear"
+    row = ratios(bands).set_index("animal").loc["a"]
+    assert row["log_ratio"] == pytest.approx((apart["M1"]["a"] + apart["M2"]["a"]) / 2, abs=EXACT)
+    assert (row["membrane"], row["excluded"]) == ("M1, M2", "bubble; smear")
+
+
 def test_an_animal_that_lacks_a_target_keeps_its_row():
     """Lane 3 of M2 was not loaded with f; on M1, with the other target, it was."""
     first = study({"M1": SIX["M2"]}, targets=("synaptophysin", "GAPDH"))
