@@ -1,34 +1,15 @@
-"""The pickers in JupyterLab with a real mouse and a real keyboard, in Chromium."""
+"""The trace picker in JupyterLab with a real mouse and a real keyboard, in Chromium."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
+from browser import chromium, foreign_requests, jupyterlab, needs_chromium, open_notebook, wait_for_pick
 
 from labkit import picks
 
-CHROMIUM = next(
-    (path for path in ("/usr/bin/chromium", shutil.which("chromium")) if path and Path(path).exists()), None
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed: the pickers are not tried with a mouse"
-)
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000  # a busy machine starts a kernel in 2 to 20 s
+pytestmark = needs_chromium
 
 # Responses with a known course: a foot at 3 ms, a steep phase to 5 ms, and twice the size after induction.
 NOTEBOOK = """
@@ -56,79 +37,11 @@ picker
 """
 
 
-@contextlib.contextmanager
-def jupyterlab(folder: Path, *, n: int = 3, theme: str = "JupyterLab Light"):
-    """JupyterLab on a free port with a notebook of `n` simulated recordings; gives the notebook's address."""
+def recordings(folder: Path, n: int = 3) -> str:
+    """Write `n` raw files; the code of a cell that shows the picker of their traces."""
     for k in range(n):
         (folder / f"rec{k:02d}.abf").write_bytes(b"raw bytes of recording %d" % k)
-    book = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(NOTEBOOK.format(n=n).strip(), id="picker")],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
-    nbformat.write(book, folder / "picker.ipynb")
-    own = folder / "jupyter"
-    themes = own / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
-    themes.parent.mkdir(parents=True)
-    themes.write_text(json.dumps({"theme": theme}))
-    news = own / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "LABKIT"))} | {
-        "JUPYTER_CONFIG_DIR": str(own / "config"),
-        "JUPYTER_DATA_DIR": str(own / "data"),
-        "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
-        "IPYTHONDIR": str(own / "ipython"),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
-        "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
-    ]  # fmt: skip
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + PATIENCE_MS / 1000
-            while True:
-                with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api", timeout=5):
-                    break
-                assert server.poll() is None, (folder / "server.log").read_text()
-                assert time.monotonic() < deadline, "JupyterLab did not start"
-                time.sleep(0.1)
-            yield f"{address}/lab/tree/picker.ipynb"
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-@contextlib.contextmanager
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def open_picker(page, address: str) -> None:
-    """Open the notebook, run its cell, and wait until the picker has painted."""
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(address)
-    page.wait_for_function("() => globalThis.jupyterapp?.commands.hasCommand('notebook:run-all-cells')")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.wait_for_function(
-        "() => jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
-    )
-    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
-    wait_for_paint(page)
+    return NOTEBOOK.format(n=n)
 
 
 def wait_for_paint(page) -> None:
@@ -172,30 +85,12 @@ def colour(page, x: float) -> str:
     return page.evaluate(f"x => ({COLOUR})(x).join()", x)
 
 
-def wait_for_pick(folder: Path, name: str, recording: str = "rec00.abf") -> picks.Pick:
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while time.monotonic() < deadline:
-        sidecar = picks.load(folder / recording)
-        if sidecar and name in sidecar.picks:
-            return sidecar.picks[name]
-        time.sleep(0.02)
-    raise AssertionError(f"{name} was not saved")
-
-
 def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
-    with jupyterlab(tmp_path) as address, chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        page = context.new_page()
-        foreign = []
-        page.on(
-            "request",
-            lambda request: (
-                foreign.append(request.url)
-                if "127.0.0.1" not in request.url and request.url.startswith("http")
-                else None
-            ),
-        )
-        open_picker(page, address)
+    with jupyterlab(tmp_path, recordings(tmp_path)) as address, chromium() as browser:
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        foreign = foreign_requests(page)
+        open_notebook(page, address)
+        wait_for_paint(page)
         assert window(page) == (3.3, 4.8)
         canvas = page.locator(".lk-trace canvas")
 
@@ -219,7 +114,7 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         page.keyboard.press("Shift+ArrowRight")
         wait_for_window(page, start + 0.5, end + 0.5)
         page.keyboard.press("Enter")
-        pick = wait_for_pick(tmp_path, "window_ms S0")
+        pick = wait_for_pick(tmp_path / "rec00.abf", "window_ms S0")
         assert pick.value == pytest.approx([start + 0.5, end + 0.5], abs=0.006)
         assert (pick.origin, pick.by, pick.unit, pick.blind) == ("changed", "ana", "ms", True)
         page.locator(".lk-progress", has_text="1 of 6 confirmed").wait_for()
@@ -233,7 +128,7 @@ def test_a_person_moves_confirms_excludes_and_finds_it_again(tmp_path):
         page.keyboard.type("baseline drift")
         page.keyboard.press("Enter")
         page.locator(".lk-pill", has_text="excluded: baseline drift").wait_for()
-        assert wait_for_pick(tmp_path, "exclude", "rec01.abf").value == "baseline drift"
+        assert wait_for_pick(tmp_path / "rec01.abf", "exclude").value == "baseline drift"
 
         # JupyterLab's own keys (x cuts a cell, 0 0 restarts the kernel) stayed out of it, Ctrl S did not
         assert page.locator(".jp-Notebook .jp-CodeCell").count() == 1

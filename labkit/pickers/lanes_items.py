@@ -44,6 +44,8 @@ class LanesItem:
         Called with an image, a number of lanes, a region (top, bottom, left, right) and the row where the
         window is now; gives lanes and window anew. None: lanes are placed evenly over the region and the
         window is carried along.
+    strips_px
+        Distance from the window, and height, of the two strips in which the background is measured; shown.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class LanesItem:
     band: Any
     roles: tuple[str, ...] = ()
     propose: Propose | None = None
+    strips_px: tuple[float, float] = (3.0, 4.0)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__

@@ -86,7 +86,7 @@ export function maker(id) {
   };
 }
 
-/** One row an item: its mark, its code, what else names it (`label`), and its status in a word. */
+/** One row an item: its mark, its code, what else names it (`label`, `more`), its status in a word. */
 export function fillList(part, items, id) {
   part.list.replaceChildren(
     ...items.map((item, i) =>
@@ -96,6 +96,7 @@ export function fillList(part, items, id) {
         make("span", { class: "lk-mark" }),
         make("span", { class: "lk-code", text: item.code }),
         make("span", { class: "lk-path", text: item.label }),
+        make("span", { class: "lk-sub", text: item.more ?? "" }),
         make("span", { class: "lk-word" }),
       ),
     ),
@@ -121,7 +122,7 @@ export function fillMarks(part, items, marks, current) {
       row.dataset.status = mark.status;
       row.dataset.problem = String(!!mark.problem);
       row.children[0].innerHTML = markOf(mark.status);
-      row.children[3].textContent = mark.problem ? "check again" : mark.status;
+      row.lastChild.textContent = mark.problem ? "check again" : mark.status;
     }
     row.title = mark.reason ? `excluded: ${mark.reason}` : items[i].file;
   }
