@@ -315,7 +315,7 @@ def test_published_tables_are_reproduced_to_the_digits_printed(name):
         for key, column in (("F", "statistic"), ("den_df", "df2"), ("p", "p")):
             printed = f"{row[key]:.15g}"
             decimals = len(printed.split(".")[1]) if "." in printed and "e" not in printed else 6
-            # The last digit may be rounded either way; df2 of several contrasts depends on how they are written.
+            # The last digit may be rounded either way, and df2 of several contrasts depends on their coding.
             near = 1.01 * 10.0**-decimals
             coding = 1e-3 * row[key] if key == "den_df" and row["num_df"] > 1 else 0.0
             assert ours[column] == pytest.approx(row[key], abs=max(near, coding)), key

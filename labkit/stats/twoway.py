@@ -176,9 +176,9 @@ def two_way(
         )
     rows = found.table
     names = [str(name) for name in rows[group].cat.categories]
-    control = validate.control(control, names, ordered=found.ordered, group=group, first=found.first)
     levels = level_order(table[by], rows[by])
     _refuse_levels(names, levels, group, by)
+    control = validate.control(control, names, ordered=found.ordered, group=group, first=found.first)
     # By value too, so that no sum depends on the order of rows.
     rows = rows.sort_values([group, by, value], ignore_index=True)
     member = rows[group].cat.codes.to_numpy().astype(np.intp)
