@@ -150,8 +150,8 @@ def even_combs(
 ) -> dict[int, tuple[float, float]]:
     """Pitch and first centre of the best even comb for each number of teeth that fits.
 
-    With a region drawn by a person (`told`) the comb fills it; otherwise it may be anywhere in it, but fills a
-    quarter of it.
+    With a region drawn by a person (`told`) the comb fills it; otherwise it may be anywhere in it, but fills
+    a quarter of it.
     """
     width, most = len(profile), int(counts.max())
     best: dict[int, tuple[float, float]] = {}

@@ -236,23 +236,37 @@ def _check_count(n_lanes: int, width: int) -> None:
         )
 
 
+def _middles(smooth: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
+    """The middle between both flanks of each lane at half height; a lopsided band draws the comb aside."""
+    moved = centres.copy()
+    reach = round(0.65 * pitch)
+    for lane, start in enumerate(np.rint(centres).astype(int)):
+        sides = [smooth[start : start + reach], smooth[max(start - reach + 1, 0) : start + 1][::-1]]
+        if min(len(side) for side in sides) < 2:
+            continue
+        # One level for both flanks, above the shallower valley.
+        valley = max(side.min() for side in sides)
+        if smooth[start] - valley < 0.1 * smooth.max():
+            continue
+        half = (smooth[start] + valley) / 2
+        ends = [int(np.argmax(side < half)) for side in sides]
+        right, left = (
+            end - (half - side[end]) / (side[end - 1] - side[end])
+            for end, side in zip(ends, sides, strict=True)
+        )
+        moved[lane] += np.clip(start + (right - left) / 2 - moved[lane], -0.15 * pitch, 0.15 * pitch)
+    return moved
+
+
 def _borders(smooth: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
-    """(N + 1,) borders: valleys between lanes; at the ends the foot of the outer lane."""
-    borders = []
+    """(N + 1,) borders: valleys between lanes, and half a pitch outward at the ends."""
+    borders = [centres[0] - pitch / 2]
     for a, b in pairwise(centres):
         low, high = round(a + 0.25 * (b - a)), round(b - 0.25 * (b - a)) + 1
         valley = smooth[low:high]
         lowest = np.flatnonzero(valley <= valley.min() + 0.02 * smooth.max())
         borders.append(low + float(lowest.mean()))
-    ends = []
-    for centre, side in ((centres[0], -1), (centres[-1], 1)):
-        out = np.rint(centre + side * np.arange(0, 0.7 * pitch)).astype(int)
-        out = out[(out >= 0) & (out < len(smooth))]
-        level = smooth[out]
-        foot = np.flatnonzero(level <= level.min() + 0.5 * np.ptp(level))
-        reach = abs(out[foot[0]] - centre) if np.ptp(level) > 0.1 * smooth.max() else 0.5 * pitch
-        ends.append(centre + side * np.clip(reach, 0.42 * pitch, 0.6 * pitch))
-    return np.array([ends[0], *borders, ends[1]])
+    return np.array([*borders, centres[-1] + pitch / 2])
 
 
 def _lanes(
@@ -269,10 +283,8 @@ def _lanes(
 
     top, bottom, left, right = region
     smooth = ndimage.gaussian_filter1d(profile, 0.08 * pitch, mode="constant")
+    centres = _middles(smooth, centres, pitch)
     edges = _borders(smooth, centres, pitch)
-    # The middle between the borders, where bands say so: the energy of a lopsided band draws the comb aside.
-    middle = (edges[:-1] + edges[1:]) / 2
-    centres = centres + np.clip(middle - centres, -0.15 * pitch, 0.15 * pitch)
     room = np.minimum(centres - edges[:-1], edges[1:] - centres)
     # One width for all lanes, less only where a neighbour comes nearer.
     half = np.minimum(CENTRAL * np.median(room), room)

@@ -263,8 +263,8 @@ def _measure(
     profile = cut.signal_sum / np.maximum(breadth, 1e-9)
     baseline = arpls_baseline(profile, half)
     by_arpls = float(cut.along @ ((profile - baseline) * breadth))
-    inside = _inside(cut)
-    clipped, coloured = (int(np.count_nonzero(mask[inside])) for mask in (image.saturated, image.coloured))
+    box, inside = _inside(cut)
+    clipped, coloured = (np.count_nonzero(mask[box] & inside) for mask in (image.saturated, image.coloured))
     peak = float(np.max((profile - level - slope * (cut.rows - centre))[cut.along > 0.5], initial=0.0))
     if clipped:
         flags.append(f"saturated: {clipped} px at the greatest value")
@@ -285,16 +285,19 @@ def _measure(
         "volume": volume,
         "volume_arpls": by_arpls,
         "lod": lod,
-        "saturated": clipped / max(inside[0].size, 1),
+        "saturated": clipped / max(np.count_nonzero(inside), 1),
         "n_at_max": clipped,
         "flags": "; ".join(flags),
     }
 
 
-def _inside(cut: _Cut) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the image of the pixels that lie in the window by half or more."""
-    row, column = np.nonzero((cut.along >= 0.5)[:, None] & (cut.across >= 0.5))
-    return row + cut.rows[0], column + cut.left
+def _inside(cut: _Cut) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The part of the image around the window, and which of its pixels lie inside by half or more."""
+    rows = np.flatnonzero(cut.along >= 0.5)
+    low, high = (rows[0], rows[-1] + 1) if len(rows) else (0, 0)
+    first = int(cut.rows[0])
+    columns = slice(cut.left, cut.left + cut.pixels.shape[1])
+    return (slice(first + low, first + high), columns), cut.across[low:high] >= 0.5
 
 
 def _line(cut: _Cut) -> tuple[float, float, float, float, list[str]]:
@@ -364,8 +367,9 @@ def _at_least(noise: float, cut: _Cut) -> float:
 
 def _specks(cut: _Cut, peak: float, noise: float, volume: float) -> list[str]:
     """Whether specks, scratches or dust, which are narrower than a band, carry part of the volume."""
-    rows = cut.along >= 0.5
-    pixels, across = cut.pixels[rows], cut.across[rows]
+    rows = np.flatnonzero(cut.along >= 0.5)
+    low, high = (rows[0], rows[-1] + 1) if len(rows) else (0, 0)
+    pixels, across = cut.pixels[low:high], cut.across[low:high]
     if pixels.shape[1] <= 2 * _SPECK_PX or not np.isfinite(noise):
         return []
     middle = pixels[:, _SPECK_PX:-_SPECK_PX]
