@@ -91,8 +91,9 @@ class DendritePicker(DendritePicks, PickerWidget):
     """
 
     _esm = one_module(
-        "axes.js", "page.js", "view.js", "dendrite_frames.js", "dendrite_view.js", "dendrite_page.js",
-        "dendrite_plot.js", "dendrite_strip.js", "dendrite_input.js", "dendrite.js",
+        "axes.js", "page.js", "view.js", "dendrite_frames.js", "dendrite_view.js", "dendrite_plot.js",
+        "dendrite_page.js", "dendrite_strip.js", "dendrite_input.js", "dendrite_hand.js",
+        "dendrite_asked.js", "dendrite.js",
     )  # fmt: skip
     _css = one_sheet("picker.css", "dendrite.css")
     _items = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -277,7 +278,7 @@ class DendritePicker(DendritePicks, PickerWidget):
             case {"do": "remove", "index": index, "at": at}:
                 self.remove(index, at)
             case {"do": "shift", "index": index, "at": at, "to": to}:
-                self.shift(index, at, to)
+                self.shift(index, at, to, planes=planes)
             case {"do": "reclass", "index": index, "at": at, "class": spine_class}:
                 self.reclass(index, at, spine_class)
             case {"do": "undo"}:

@@ -213,21 +213,17 @@ class DendritePicks(HeldPicks[DendriteItem]):
         Without a class it is measured, where the picker was given how; else it is *unclassified*.
         """
         item = self._item(index)
-        (at,) = self._placed(item, [at_um], planes, near=self._line(item), checked=False)
-        if not item.inside(at):
-            raise DataError("the spine lies outside the stack", where=item.name)
+        at = self._spine_place(item, at_um, planes)
         self._mark(index, marks.added(self._marks(item), at, spine_class or self._measured_class(item, at)))
 
     def remove(self, index: int, at_um: Any) -> None:
         """Remove the spine of item `index` that stands at a place; a removed one comes back."""
         self._mark(index, marks.removed(self._marks(self._item(index)), at_um))
 
-    def shift(self, index: int, at_um: Any, to_um: Any) -> None:
-        """Move the spine of item `index` that stands at a place to another one."""
+    def shift(self, index: int, at_um: Any, to_um: Any, *, planes: tuple[int, int] | None = None) -> None:
+        """Move the spine of item `index` that stands at a place to another one; z None or NaN as in `add`."""
         item = self._item(index)
-        if not item.inside(to_um):
-            raise DataError("the spine lies outside the stack", where=item.name)
-        self._mark(index, marks.moved(self._marks(item), at_um, to_um))
+        self._mark(index, marks.moved(self._marks(item), at_um, self._spine_place(item, to_um, planes)))
 
     def reclass(self, index: int, at_um: Any, spine_class: str) -> None:
         """Give the spine of item `index` that stands at a place another class."""
@@ -366,6 +362,12 @@ class DendritePicks(HeldPicks[DendriteItem]):
                 z = brightest_z(item, y, x, planes if near is None else _around(item, near, y, x, planes))
             placed.append([round(value, 3) + 0.0 for value in (z, y, x)])
         return checked_waypoints(item, placed) if checked else placed
+
+    def _spine_place(self, item: DendriteItem, at: Any, planes: Any) -> list[float]:
+        (place,) = self._placed(item, [at], planes, near=self._line(item), checked=False)
+        if not item.inside(place):
+            raise DataError("the spine lies outside the stack", where=item.name)
+        return place
 
     # -- names and values of the picks
 
