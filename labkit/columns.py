@@ -126,6 +126,61 @@ _DECLARED = [
     Column("flagged", "", "Flagged responses", "number of responses that bear the flag"),
     Column("responses", "", "Responses", "number of responses measured"),
     Column("excluded", "", "Excluded", "reason for exclusion given by a person; empty when included"),
+    # one animal on one membrane
+    Column(
+        "membrane", "", "Membrane", "the membrane, or set of membranes, that an animal's ratio comes from"
+    ),
+    Column("endpoint", "", "Endpoint", "the target, or the phosphorylated target over its total"),
+    Column(
+        "log_ratio",
+        "ln",
+        "Log ratio",
+        "natural logarithm of target over loading control, lanes of the animal averaged; NaN if refused",
+    ),
+    Column("n_replicates", "", "Lanes", "technical lanes of the animal that were averaged"),
+    Column(
+        "replicate_cv_percent",
+        "%",
+        "CV between lanes",
+        "coefficient of variation of the ratio between lanes of one animal; NaN for a single lane",
+    ),
+    Column("target_volume", "", "Target volume", "geometric mean volume of the target over those lanes"),
+    Column("loading_volume", "", "Control volume", "geometric mean volume of the loading control"),
+    Column("loading_target", "", "Loading control", "the target, or targets, that each lane is divided by"),
+    Column("total_volume", "", "Total volume", "volume of the total of a phosphorylated target"),
+    Column(
+        "total_loading_volume",
+        "",
+        "Control volume of the total",
+        "volume of the loading control on the membrane of the total; NaN when it is the same membrane",
+    ),
+    Column("refused", "", "Refused", "why there is no ratio; empty when there is one"),
+    Column("log_loading", "ln", "Log loading control", "natural logarithm of the loading control's volume"),
+    Column(
+        "percent_of_control",
+        "% of control",
+        "Protein",
+        "ratio less the effect of its membrane, as % of the control's geometric mean; not for testing",
+    ),
+    # one dilution series
+    Column("n_amounts", "", "Amounts", "different amounts in the dilution series"),
+    Column("low_ug", "µg", "Range from", "least amount of the linear range"),
+    Column("high_ug", "µg", "Range to", "greatest amount of the linear range"),
+    Column("low_volume", "", "Volume from", "volume at the lower end of the linear range"),
+    Column("high_volume", "", "Volume to", "volume at the upper end of the linear range"),
+    Column("volume_per_ug", "1/µg", "Volume per µg", "slope of the line through the origin within the range"),
+    Column("residual_percent", "%", "Residual", "greatest departure from that line within the range"),
+    Column("model", "", "Model", "what the series follows: proportional, affine or saturating"),
+    Column(
+        "p_proportional",
+        "",
+        "P of proportionality",
+        "P of the line through the origin against the better bend",
+    ),
+    Column("offset_percent", "%", "Offset", "intercept of the affine model, as % of its middle volume"),
+    Column(
+        "half_saturation_ug", "µg", "Half saturation", "amount at half the ceiling of the saturating model"
+    ),
     # one contrast of two groups
     Column("contrast", "", "Contrast", "the two groups compared"),
     Column("reference", "", "Reference", "group that the other one is compared with"),
