@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_stats_reference import CASES, ids, no_cases, plan
+from test_stats_reference import CASES, ids, no_cases, plan, prepared
 
 from labkit import stats
 from labkit.errors import DataError
@@ -22,9 +22,7 @@ NAMES = ("bottom", "top", "log_ec50", "hill")
 @cache
 def case(name: str) -> tuple[pd.DataFrame, str, str]:
     row = plan().set_index("id").loc[name]
-    table = pd.read_csv(CASES / "data" / f"{row['file']}.csv")
-    table = table.query(row["subset"]) if row["subset"] else table
-    assert row["prep"] == ""
+    table = prepared(pd.read_csv(CASES / "data" / f"{row['file']}.csv"), row["subset"], row["prep"])
     return table, row["y"], row["dose"]
 
 

@@ -16,6 +16,7 @@ from labkit.stats.adjusted import Adjusted, adjusted
 from labkit.stats.comparison import Comparison
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Outcome
+from labkit.stats.rows import refuse_columns
 from labkit.stats.trend import Jonckheere
 from labkit.stats.units import Units, experimental_units
 
@@ -124,7 +125,8 @@ def compare(
     covariates = () if covariate is None else (covariate,) if isinstance(covariate, str) else tuple(covariate)
     if block or covariates:
         _refuse_tests(omnibus, posthoc, validate.join([*([block] if block else []), *covariates]))
-    if scale == "log" and value in table.columns:
+    if scale == "log":
+        refuse_columns(table, {"value": [value]})
         table = scales.log_values(table, value, excluded=excluded)
     units = experimental_units(
         table, value, group=group, unit=unit, nested=nested, block=block, covariates=covariates, dose=dose,
