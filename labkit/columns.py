@@ -127,13 +127,11 @@ _DECLARED = [
     Column("responses", "", "Responses", "number of responses measured"),
     Column("excluded", "", "Excluded", "reason for exclusion given by a person; empty when included"),
     # one animal on one membrane
-    Column(
-        "membrane", "", "Membrane", "the membrane, or set of membranes, that an animal's ratio comes from"
-    ),
+    Column("membrane", "", "Membrane", "membrane, or set of them, that the ratio comes from"),
     Column("endpoint", "", "Endpoint", "the target, or the phosphorylated target over its total"),
     Column(
         "log_ratio",
-        "ln",
+        "",
         "Log ratio",
         "natural logarithm of target over loading control, lanes of the animal averaged; NaN if refused",
     ),
@@ -155,11 +153,11 @@ _DECLARED = [
         "volume of the loading control on the membrane of the total; NaN when it is the same membrane",
     ),
     Column("refused", "", "Refused", "why there is no ratio; empty when there is one"),
-    Column("log_loading", "ln", "Log loading control", "natural logarithm of the loading control's volume"),
+    Column("log_loading", "", "Log loading control", "natural logarithm of the loading control's volume"),
     Column(
         "percent_of_control",
+        "",
         "% of control",
-        "Protein",
         "ratio less the effect of its membrane, as % of the control's geometric mean; not for testing",
     ),
     # one dilution series
@@ -168,19 +166,17 @@ _DECLARED = [
     Column("high_ug", "µg", "Range to", "greatest amount of the linear range"),
     Column("low_volume", "", "Volume from", "volume at the lower end of the linear range"),
     Column("high_volume", "", "Volume to", "volume at the upper end of the linear range"),
-    Column("volume_per_ug", "1/µg", "Volume per µg", "slope of the line through the origin within the range"),
+    Column("volume_per_ug", "", "Volume per µg", "slope of the line through the origin within the range"),
     Column("residual_percent", "%", "Residual", "greatest departure from that line within the range"),
     Column("model", "", "Model", "what the series follows: proportional, affine or saturating"),
     Column(
         "p_proportional",
         "",
         "P of proportionality",
-        "P of the line through the origin against the better bend",
+        "P of the line through the origin against a bent one",
     ),
     Column("offset_percent", "%", "Offset", "intercept of the affine model, as % of its middle volume"),
-    Column(
-        "half_saturation_ug", "µg", "Half saturation", "amount at half the ceiling of the saturating model"
-    ),
+    Column("half_saturation_ug", "µg", "Half saturation", "amount at half of the ceiling"),
     # one contrast of two groups
     Column("contrast", "", "Contrast", "the two groups compared"),
     Column("reference", "", "Reference", "group that the other one is compared with"),
@@ -217,6 +213,19 @@ _DECLARED = [
     Column("ratio", "", "Ratio", "geometric mean of the group over that of the reference"),
     Column("ratio_low", "", "Ratio, lower limit", "lower end of the confidence interval of the ratio"),
     Column("ratio_high", "", "Ratio, upper limit", "upper end of the confidence interval of the ratio"),
+    # families of endpoints, equivalence, Hill curves
+    Column("family", "", "Family", "primary or secondary, as study.toml says"),
+    Column("tested", "", "Tested", "the test, or the contrast, that P belongs to"),
+    Column("method", "", "Method", "how P is adjusted within the family"),
+    Column("decision", "", "Decision", "what the adjusted P shows, or why nothing was tested"),
+    Column("p_lower", "", "P, lower margin", "one-sided P that the difference lies below the lower margin"),
+    Column("p_upper", "", "P, upper margin", "one-sided P that the difference lies above the upper margin"),
+    Column("equivalent", "", "Equivalent", "whether the interval lies within the margin"),
+    Column("parameter", "", "Parameter", "parameter of the Hill curve"),
+    Column("value", "", "Value", "estimate, in the unit of the endpoint or of the dose"),
+    Column("wald_low", "", "Wald, lower limit", "lower end of the interval from the standard error"),
+    Column("wald_high", "", "Wald, upper limit", "upper end of the interval from the standard error"),
+    Column("fixed", "", "Fixed", "whether the parameter was known and not estimated"),
 ]
 
 COLUMNS = {column.name: column for column in _DECLARED}

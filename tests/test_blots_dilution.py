@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit import blots
+from labkit.columns import COLUMNS
 from labkit.errors import DataError
 
 AMOUNTS = np.array([1.25, 2.5, 5, 10, 20, 40])
@@ -36,6 +37,8 @@ def test_a_line_through_the_origin_is_linear_throughout():
     assert row["residual_percent"] == pytest.approx(0, abs=1e-9)
     assert row["offset_percent"] == pytest.approx(0, abs=1e-9)
     assert row["flags"] == ""
+    # `target` is plain enough to need no declaration.
+    assert {name for name in row.index if name not in COLUMNS} <= {"target"}
 
 
 def test_a_ceiling_is_found_and_its_half_saturation():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit import blots
+from labkit.columns import COLUMNS
 from labkit.errors import StudyError
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "blots" / "copeland"
@@ -435,3 +436,10 @@ def test_published_densities_over_total_protein():
     for target in ("hif1a", "ldha"):
         expected = np.log(published[target] / published["blot"])
         np.testing.assert_allclose(found[target].sort_index(), expected.sort_index(), atol=EXACT)
+
+
+def test_every_column_is_declared():
+    bands = study(SIX, targets=("p-CREB", "CREB", "GAPDH"))
+    made = [ratios(bands, phospho=[PAIR]), blots.loading_table(bands, loading="GAPDH")]
+    made.append(blots.percent_of_control(made[0].assign(group="vehicle"), control="vehicle"))
+    assert [name for table in made for name in table if name not in COLUMNS] == []

@@ -15,7 +15,16 @@ from labkit.demo import field
 
 RESULTS = Path(__file__).parents[1] / "data" / "demo" / "results"
 # What the end of a name says about the unit.
-ENDINGS = {"mV_per_ms": "mV/ms", "percent": "%", "mV": "mV", "ms": "ms", "s": "s", "min": "min", "Hz": "Hz"}
+ENDINGS = {
+    "mV_per_ms": "mV/ms",
+    "percent": "%",
+    "mV": "mV",
+    "ms": "ms",
+    "s": "s",
+    "min": "min",
+    "Hz": "Hz",
+    "ug": "µg",
+}
 
 
 def unit_in(name: str) -> str | None:
