@@ -103,3 +103,18 @@ def test_wrong_families_are_refused(made):
         stats.families(dict(made) | {"ltp": other}, primary=["ltp"])
     with pytest.raises(DataError, match="over is 'all'"):
         stats.families(made, primary=["ltp"], over="all")
+
+
+def test_the_methods_say_how_several_endpoints_were_handled(made):
+    found = stats.families(made, primary=["ltp", "density"])
+    assert stats.multiplicity(found) == (
+        "P of the 2 primary endpoints (ltp and density) were adjusted over their tests by Holm's method; "
+        "P of the 3 secondary endpoints (psd95, volley and length) were adjusted over their tests by the "
+        "method of Benjamini and Hochberg."
+    )
+    some = {name: made[name] for name in ("ltp", "density", "volley")}
+    found = stats.families(some, primary=["ltp", "density"], over="contrasts")
+    assert "(ltp and density) were adjusted over 4 tests by Holm's" in stats.multiplicity(found)
+    one = stats.families(some, primary=["ltp", "density"])
+    assert stats.multiplicity(one).endswith("; P of the one secondary endpoint (volley) stands as it is.")
+    assert stats.multiplicity(found.iloc[:0]) == ""

@@ -9,7 +9,7 @@ from labkit.stats.comparison import Comparison
 from labkit.stats.effects import hedges_g, rank_epsilon2, variance_explained
 from labkit.stats.equivalence import Equivalence, equivalence
 from labkit.stats.factorial import FactorialModel, mixed_factorial
-from labkit.stats.families import families
+from labkit.stats.families import families, multiplicity
 from labkit.stats.hill import DoseResponse, hill
 from labkit.stats.mixed import MixedModel, mixed_model
 from labkit.stats.oneway import Anova, Outcome, assumptions, describe, kruskal, one_way, welch
@@ -56,6 +56,7 @@ __all__ = [
     "mixed_anova",
     "mixed_factorial",
     "mixed_model",
+    "multiplicity",
     "one_way",
     "pairwise",
     "power",

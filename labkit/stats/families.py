@@ -16,7 +16,7 @@ from labkit.errors import DataError
 from labkit.stats import posthoc, validate
 from labkit.stats.comparison import Comparison
 
-__all__ = ["families"]
+__all__ = ["families", "multiplicity"]
 
 OVER = ("omnibus", "contrasts", "trend")
 
@@ -96,6 +96,37 @@ def families(
     found = np.where(table["p_adjusted"] < alpha, "difference", "no difference shown")
     table["decision"] = np.where(table["p"].notna(), found, "not tested: " + table["why"])
     return table[["endpoint", "family", "tested", "p", "method", "p_adjusted", "decision"]]
+
+
+def multiplicity(table: pd.DataFrame) -> str:
+    """How the P of `families` were adjusted, as a sentence of the methods section.
+
+    Examples
+    --------
+    >>> rows = [("ltp", "primary", "one-way ANOVA"), ("density", "secondary", "one-way ANOVA")]
+    >>> multiplicity(pd.DataFrame(rows, columns=["endpoint", "family", "tested"]))
+    'P of the one primary endpoint (ltp) stands as it is; P of the one secondary endpoint (density) as well.'
+    """
+    said = []
+    for family, method in (
+        ("primary", "Holm's method"),
+        ("secondary", "the method of Benjamini and Hochberg"),
+    ):
+        rows = table[table["family"] == family]
+        if not len(rows):
+            continue
+        names = list(dict.fromkeys(rows["endpoint"]))
+        of = f"{len(names) if len(names) > 1 else 'one'} {family} endpoint{'s' * (len(names) > 1)}"
+        of = f"P of the {of} ({validate.join(names)})"
+        if len(rows) == 1:
+            said.append(f"{of} stands as it is" if not said else f"{of} as well")
+        else:
+            tests = f"{len(rows)} tests" if len(rows) > len(names) else "their tests"
+            said.append(f"{of} were adjusted over {tests} by {method}")
+    text = "; ".join(said)
+    if said and said[-1].endswith("as well") and "adjusted" in said[0]:
+        text = text.replace("as well", "stands as it is")
+    return f"{text}." if text else ""
 
 
 def _tested(comparison: Comparison | DataError, over: str) -> list[dict[str, object]]:
