@@ -166,7 +166,7 @@ _DECLARED = [
     Column("high_ug", "µg", "Range to", "greatest amount of the linear range"),
     Column("low_volume", "", "Volume from", "volume at the lower end of the linear range"),
     Column("high_volume", "", "Volume to", "volume at the upper end of the linear range"),
-    Column("volume_per_ug", "", "Volume per µg", "slope of the line through the origin within the range"),
+    Column("slope", "", "Slope", "volume per µg of the line through the origin within the range"),
     Column("residual_percent", "%", "Residual", "greatest departure from that line within the range"),
     Column("model", "", "Model", "what the series follows: proportional, affine or saturating"),
     Column(

@@ -31,7 +31,7 @@ def test_a_line_through_the_origin_is_linear_throughout():
     row = judged(30 * AMOUNTS)
     assert row["model"] == "proportional"
     assert row[["low_ug", "high_ug", "n_amounts"]].tolist() == [1.25, 40, 6]
-    assert row["volume_per_ug"] == pytest.approx(30)
+    assert row["slope"] == pytest.approx(30)
     assert row["low_volume"] == pytest.approx(37.5)
     assert row["high_volume"] == pytest.approx(1200)
     assert row["residual_percent"] == pytest.approx(0, abs=1e-9)
@@ -70,8 +70,8 @@ def test_the_line_has_the_least_squares_of_relative_residuals():
     row = judged(30 * AMOUNTS * ratio)
     assert row["high_ug"] == 40
     found = minimize_scalar(lambda b: np.sum((b / (30 * ratio) - 1) ** 2), bracket=(20, 40))
-    assert row["volume_per_ug"] == pytest.approx(found.x, rel=1e-5)
-    assert row["volume_per_ug"] != pytest.approx(30 * ratio.mean(), rel=1e-3)
+    assert row["slope"] == pytest.approx(found.x, rel=1e-5)
+    assert row["slope"] != pytest.approx(30 * ratio.mean(), rel=1e-3)
 
 
 def test_a_hard_ceiling_ends_the_range():

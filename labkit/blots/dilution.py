@@ -24,7 +24,7 @@ _LEAST_AMOUNTS = 3
 # Level of the test that a line through the origin does not do.
 _ALPHA = 0.05
 _COLUMNS = [
-    "membrane", "target", "n_amounts", "low_ug", "high_ug", "low_volume", "high_volume", "volume_per_ug",
+    "membrane", "target", "n_amounts", "low_ug", "high_ug", "low_volume", "high_volume", "slope",
     "residual_percent", "model", "p_proportional", "offset_percent", "half_saturation_ug", "flags",
 ]  # fmt: skip
 
@@ -54,7 +54,7 @@ def linear_range(
     -------
     DataFrame
         One row per membrane and target with a series: ``n_amounts``; ``low_ug, high_ug`` and ``low_volume,
-        high_volume`` (on the line, in the unit of the bands), the ends of the range; ``volume_per_ug`` and
+        high_volume`` (on the line, in the unit of the bands), the ends of the range; ``slope`` and
         ``residual_percent`` (the greatest) of the line within the range; ``model``, what the whole series
         follows (proportional, affine, saturating), with ``p_proportional``, the P of the line through the
         origin against the better of the other two; ``offset_percent`` of the affine model, in % of its volume
@@ -178,12 +178,12 @@ def _judged(own: pd.DataFrame, limit_percent: float) -> dict[str, object]:
     row: dict[str, object] = {"n_amounts": len(amounts)}
     if found is None:
         flags.append(f"no three neighbouring amounts are proportional within {limit_percent:g} %")
-        names = ("low_ug", "high_ug", "low_volume", "high_volume", "volume_per_ug", "residual_percent")
+        names = ("low_ug", "high_ug", "low_volume", "high_volume", "slope", "residual_percent")
         row |= dict.fromkeys(names, np.nan)
     else:
         low, high, slope, residual = found
         row |= {"low_ug": low, "high_ug": high, "low_volume": slope * low, "high_volume": slope * high}
-        row |= {"volume_per_ug": slope, "residual_percent": 100 * residual}
+        row |= {"slope": slope, "residual_percent": 100 * residual}
     kept = own[usable & ~clipped]
     row |= _model(kept["ug"].to_numpy(), kept["volume"].to_numpy())
     if row["model"] == "affine":
