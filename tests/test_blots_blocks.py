@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit import blots
+from labkit import blots, stats
 from labkit.errors import DataError
 
 GROUPS = ("vehicle", "low", "high")
@@ -224,3 +224,29 @@ def test_mistakes_are_told(table, words):
 def test_an_unknown_control_is_told():
     with pytest.raises(DataError, match="no ratio of PSD-95 belongs to the control group 'saline'"):
         blots.percent_of_control(measured(), control="saline")
+
+
+def test_from_bands_to_the_blocked_comparison():
+    """One refused animal, so unbalanced: F and P of the table as statsmodels' type II has them."""
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    truth = measured(3, 2, seed=5)
+    bands = truth.assign(lane=truth.groupby("membrane").cumcount() + 1)
+    bands = pd.concat(
+        [
+            bands.assign(target="PSD-95", volume=100 * np.exp(bands["log_ratio"])),
+            bands.assign(target="GAPDH", volume=100.0),
+        ],
+        ignore_index=True,
+    ).drop(columns=["group", "log_ratio", "endpoint"])
+    bands.loc[3, "volume"] = -1.0
+    found = blots.ratios(bands, loading="GAPDH").merge(truth[["animal", "group"]], on="animal")
+    result = stats.compare(
+        found, "log_ratio", group="group", block="membrane", scale="logged", order=GROUPS, control="vehicle"
+    )
+    kept = truth.drop(index=3)
+    table = anova_lm(ols("log_ratio ~ C(group) + C(membrane)", kept).fit(), typ=2)
+    assert result.omnibus.statistic == pytest.approx(table.loc["C(group)", "F"], rel=1e-9)
+    assert result.omnibus.p == pytest.approx(table.loc["C(group)", "PR(>F)"], rel=1e-9)
+    assert len(result.dropped) == 1
