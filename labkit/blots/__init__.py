@@ -8,20 +8,25 @@ from __future__ import annotations
 from labkit.blots.bands import Band, find_band
 from labkit.blots.blocks import balance, percent_of_control, refuse_own_control
 from labkit.blots.dilution import flag_range, linear_range
+from labkit.blots.doublets import doublet
 from labkit.blots.image import BlotImage, as_image, read
 from labkit.blots.lanes import Lanes, find_lanes
 from labkit.blots.polarity import propose_polarity
 from labkit.blots.ratios import loading_table, ratios
 from labkit.blots.volumes import measure
+from labkit.blots.weights import Ladder, find_markers, weights
 
 __all__ = [
     "Band",
     "BlotImage",
+    "Ladder",
     "Lanes",
     "as_image",
     "balance",
+    "doublet",
     "find_band",
     "find_lanes",
+    "find_markers",
     "flag_range",
     "linear_range",
     "loading_table",
@@ -31,4 +36,5 @@ __all__ = [
     "ratios",
     "read",
     "refuse_own_control",
+    "weights",
 ]

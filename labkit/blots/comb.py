@@ -18,6 +18,7 @@ __all__ = [
     "band_energy",
     "column_profile",
     "even_combs",
+    "heights",
     "lane_lean",
     "propose_count",
     "settle",
@@ -76,7 +77,10 @@ def band_energy(small: np.ndarray) -> np.ndarray:
     best = ndimage.grey_opening(best, size=(1, narrow))
     # One strong lane must not outweigh all others: above 2 % of the strongest, energy grows as a logarithm.
     strongest = best.max()
-    return np.log1p(best / (0.02 * strongest)) if strongest > 0 else best
+    # An even image holds only the rounding errors of its sums.
+    if strongest <= 1e-9 * np.abs(small).max():
+        return np.zeros_like(best)
+    return np.log1p(best / (0.02 * strongest))
 
 
 def _sheared(energy: np.ndarray, lean: float) -> np.ndarray:
@@ -188,10 +192,10 @@ def propose_count(profile: np.ndarray, least: float, *, told: bool) -> tuple[int
     band count nothing; each costs 30 % of what the stronger half of them hold, so that lanes do not grow into
     empty membrane.
     """
-    scores = {}
+    scores: dict[int, float] = {}
     counts = np.arange(1, min(_MOST, int(len(profile) / least)) + 1)
     for n, (pitch, first) in even_combs(profile, counts, least, told=told).items():
-        height = _heights(profile, settle(profile, n, pitch, first), pitch)
+        height = heights(profile, settle(profile, n, pitch, first), pitch)
         scores[n] = float(height.sum() - 0.3 * n * np.sort(height)[n // 2 :].mean())
     ranked = sorted(scores, key=scores.__getitem__, reverse=True)
     if not ranked or scores[ranked[0]] <= 0:
@@ -200,7 +204,7 @@ def propose_count(profile: np.ndarray, least: float, *, told: bool) -> tuple[int
     return ranked[0], 1 - max(second, 0.0) / scores[ranked[0]]
 
 
-def _heights(profile: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
+def heights(profile: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
     """Of each lane, the profile at its centre less that in the higher of the valleys beside it."""
     from scipy import ndimage
 

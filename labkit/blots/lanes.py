@@ -17,6 +17,7 @@ from labkit.blots.comb import (
     band_energy,
     column_profile,
     even_combs,
+    heights,
     lane_lean,
     propose_count,
     settle,
@@ -236,6 +237,39 @@ def _check_count(n_lanes: int, width: int) -> None:
         )
 
 
+def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return values[np.clip(np.rint(columns).astype(int), 0, len(values) - 1)]
+
+
+def _standing(profile: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
+    """Which lanes stand out by a tenth of what is usual."""
+    teeth = _at(teeth_of(profile, pitch), centres)
+    return teeth > 0.1 * max(float(np.median(np.sort(teeth)[len(teeth) // 2 :])), 0.0)
+
+
+def _between(centres: np.ndarray, stands: np.ndarray, pitch: float) -> np.ndarray:
+    """Lanes in which nothing stands out, placed evenly between those that do, or a pitch further out."""
+    known = np.flatnonzero(stands)
+    if not len(known):
+        return centres
+    lane = np.arange(len(centres))
+    beyond = (np.minimum(lane - known[0], 0) + np.maximum(lane - known[-1], 0)) * pitch
+    return np.interp(lane, known, centres[known]) + beyond
+
+
+def _confidence(profile: np.ndarray, centres: np.ndarray, stands: np.ndarray, pitch: float) -> float:
+    """Share of lanes that stand out, less when they hardly do, or stand unevenly as chance would have it."""
+    top = _at(profile, centres)[stands]
+    if not len(top):
+        return 0.0
+    height = heights(profile, centres, pitch)[stands]
+    clear = np.clip(5 * np.median(height / np.maximum(top, 1e-12)), 0, 1)
+    lane = np.arange(len(centres))
+    even = np.polynomial.Polynomial.fit(lane, centres, min(2, len(lane) - 1))(lane)
+    uneven = np.sqrt(np.mean((centres - even) ** 2)) / pitch
+    return float(stands.mean() * clear * np.exp(-((uneven / 0.2) ** 2)))
+
+
 def _middles(smooth: np.ndarray, centres: np.ndarray, pitch: float) -> np.ndarray:
     """The middle between both flanks of each lane at half height; a lopsided band draws the comb aside."""
     moved = centres.copy()
@@ -283,34 +317,32 @@ def _lanes(
 
     top, bottom, left, right = region
     smooth = ndimage.gaussian_filter1d(profile, 0.08 * pitch, mode="constant")
-    centres = _middles(smooth, centres, pitch)
+    stands = _standing(profile, centres, pitch)
+    centres = _between(_middles(smooth, centres, pitch), stands, pitch)
     edges = _borders(smooth, centres, pitch)
     room = np.minimum(centres - edges[:-1], edges[1:] - centres)
     # One width for all lanes, less only where a neighbour comes nearer.
     half = np.minimum(CENTRAL * np.median(room), room)
-    teeth = teeth_of(profile, pitch)[np.clip(np.rint(centres).astype(int), 0, len(profile) - 1)]
-    usual = float(np.median(teeth))
     flags = []
-    for x, h, tooth in zip(centres, half, teeth, strict=True):
+    for x, h, stood in zip(centres, half, stands, strict=True):
         words = []
         if x - h < 0 or x + h > len(profile) - 1:
             words.append("lane runs into the border")
-        if usual <= 0 or tooth < 0.1 * usual:
+        if not stood:
             words.append("nothing stands out in the lane; placed between its neighbours")
         flags.append("; ".join(words))
-    contrast = float(np.clip(np.mean(np.clip(teeth, 0, None)) / max(profile[:].max(), 1e-12) * 2, 0, 1))
+    # The lanes lean about the middle row of the shrunken image.
     height = bottom - top
-    middle = (height / factor - 1) / 2
-    reach = lean * middle * factor
+    middle = (height // factor * factor - 1) / 2
     x = left + (centres + 0.5) * factor - 0.5
     return Lanes(
         top_px=float(top),
         bottom_px=float(bottom),
         left_px=float(left),
         right_px=float(right),
-        x_top_px=x - reach,
-        x_bottom_px=x + reach,
+        x_top_px=x - lean * middle,
+        x_bottom_px=x + lean * (height - middle),
         half_width_px=half * factor,
-        confidence=contrast * min(1.0, 0.5 + 2 * margin),
+        confidence=_confidence(profile, centres, stands, pitch) * min(1.0, 0.5 + 2 * margin),
         flags=tuple(flags),
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labkit.blots.image import BlotImage
     from labkit.blots.weights import Ladder
 
-__all__ = ["measure"]
+__all__ = ["measure", "net_profile"]
 
 BACKGROUNDS = ("linear", "arpls")
 # Between window and strip, and height of a strip, as parts of the half height of the window.
@@ -270,7 +270,7 @@ def _measure(
         flags.append(f"saturated: {clipped} px at the greatest value")
     if coloured:
         flags.append(f"{coloured} px are painted over")
-    if volume < lod:
+    if volume <= lod:
         flags.append("below the limit of detection")
     elif abs(by_arpls - volume) > _DISAGREE * abs(volume):
         flags.append(f"volume over the arPLS background differs by {100 * (by_arpls / volume - 1):+.0f} %")
@@ -289,6 +289,21 @@ def _measure(
         "n_at_max": clipped,
         "flags": "; ".join(flags),
     }
+
+
+def net_profile(
+    image: BlotImage, lanes: Lanes, lane: int, band: Band
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Rows of one window, the mean signal over the lane less the background there, and its noise.
+
+    `lane` counts from 0.
+    """
+    cut = _cut(image, lanes, lane, "", float(band.centre_px[lane]), float(band.half_height_px))
+    level, slope, _, noise, _ = _line(cut)
+    inside = cut.along >= 0.5
+    breadth = np.maximum(cut.breadth, 1e-9)
+    net = cut.signal_sum / breadth - level - slope * (cut.rows - cut.centre)
+    return cut.rows[inside], net[inside], noise / np.sqrt(float(breadth.max()))
 
 
 def _inside(cut: _Cut) -> tuple[tuple[slice, slice], np.ndarray]:
