@@ -159,7 +159,7 @@ def numbers(column: pd.Series, name: str) -> NDArray[np.float64]:
 
 def group_order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | None) -> tuple[list[str], bool]:
     """Names of the groups in order, and whether that order means something."""
-    found = [name for name in dict.fromkeys(rows["group"]) if name]
+    found = [name for name in rows["group"].unique() if name]
     if order is not None:
         names = [label(name) for name in order]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
@@ -182,13 +182,13 @@ def group_order(column: pd.Series, rows: pd.DataFrame, order: Sequence[str] | No
     return found, False
 
 
-def level_order(column: pd.Series, found: Sequence[str]) -> list[str]:
+def level_order(column: pd.Series, found: pd.Series) -> list[str]:
     """Levels of a factor in order: that of an ordered Categorical, of their numbers, or of the rows.
 
-    >>> level_order(pd.Series([10, 2, 10]), ["10", "2"])
+    >>> level_order(pd.Series([10, 2, 10]), pd.Series(["10", "2", "10"]))
     ['2', '10']
     """
-    present = list(dict.fromkeys(found))
+    present = found.unique().tolist()
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
         return [name for name in _categories(column) if name in present]
     return sorted(present, key=float) if pd.api.types.is_numeric_dtype(column) else present
@@ -208,7 +208,7 @@ def refuse_rows(
     factors: Sequence[str] = (),
 ) -> None:
     """Refuse values that are infinite, rows without a name, units in two groups, and rows entered twice."""
-    every = dict.fromkeys(kept["group"])
+    every = kept["group"].unique()
 
     def rest(bad: pd.Series) -> str:
         return still([name for name in every if name and name not in set(bad)])
