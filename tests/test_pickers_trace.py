@@ -6,8 +6,6 @@ import base64
 import errno
 import io
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -15,12 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import check_module, maths
 
 from labkit import picks
 from labkit.errors import DataError, PickError
 from labkit.pickers import TraceItem, TracePicker
 
-SCRIPTS = Path(__file__).parent.parent / "labkit" / "pickers"
 TIME_MS = np.arange(-5, 40, 0.05)
 PROPOSAL = (3.3, 4.8)
 
@@ -413,13 +411,7 @@ def test_an_exported_notebook_shows_the_picture_in_place_of_the_widget(items):
 
 
 def node(expression: str):
-    tool = shutil.which("node")
-    if tool is None:
-        pytest.skip("node is not installed: the maths of the picker's script is not tried")
-    script = (SCRIPTS / "axes.js").read_text() + f"\nconsole.log(JSON.stringify({expression}));"
-    done = subprocess.run([tool, "--input-type=module"], input=script, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return maths("axes.js", expression)
 
 
 def test_the_line_through_the_window_is_the_least_squares_line():
@@ -464,13 +456,4 @@ def test_numbers_have_a_true_minus_and_no_minus_zero():
 
 
 def test_the_joined_script_parses_and_asks_for_nothing_from_outside():
-    tool = shutil.which("node")
-    if tool is None:
-        pytest.skip("node is not installed: the picker's script is not checked")
-    script = TracePicker._esm
-    done = subprocess.run(
-        [tool, "--input-type=module", "--check"], input=script, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "import " not in script.split("export default")[0].replace("important", "")
-    assert "://" not in script + TracePicker._css
+    check_module(TracePicker._esm, TracePicker._css)

@@ -102,7 +102,14 @@ function paintShapes(pen, scene) {
     for (const y of [box.top - gap - thick, box.bottom + gap])
       pen.fillRect(px(box.left), py(y), (box.right - box.left) * view.scale, thick * view.scale);
 
-  const path = (k) => (pen.moveTo(px(lanes.lanes[k][0]), py(top)), pen.lineTo(px(lanes.lanes[k][1]), py(bottom)));
+  // The line of a lane stops at its box, where the band is.
+  const path = (k) => {
+    for (const [from, to] of [[top, Math.min(bottom, boxes[k].top)], [Math.max(top, boxes[k].bottom), bottom]]) {
+      if (to <= from) continue;
+      pen.moveTo(px(centreAt(lanes, k, from)), py(from));
+      pen.lineTo(px(centreAt(lanes, k, to)), py(to));
+    }
+  };
   const rect = (box) => pen.rect(px(box.left), py(box.top), (box.right - box.left) * view.scale, (box.bottom - box.top) * view.scale);
   line(LANE, 1, [], () => boxes.forEach((_, k) => k !== lane && path(k)));
   line(LANE, 2.2, [], () => path(lane));
@@ -157,7 +164,7 @@ function paintShapes(pen, scene) {
 }
 
 /** The profile of the current lane, turned so that its rows are those of the image beside it. */
-function paintProfile(pen, { profile, image, lanes, band, lane, view, strips, colours }, { left, width, height }) {
+function paintProfile(pen, { profile, image, band, lane, roles, view, strips, colours }, { left, width, height }) {
   const py = (y) => (y - view.y) * view.scale;
   const row = (y) => Math.max(0, Math.min(profile.length - 1, Math.round(y / image.factor - 0.5)));
   const [first, last] = [row(view.y), row(view.y + height / view.scale)];
@@ -228,7 +235,8 @@ function paintProfile(pen, { profile, image, lanes, band, lane, view, strips, co
   pen.fillRect(left + 1, height - 25, width - 2, 24);
   pen.globalAlpha = 1;
   pen.fillStyle = colours.ink;
-  pen.fillText(`Lane ${lane + 1}`, left + 6, 11);
+  const role = roles[lane] && roles[lane] !== "sample" ? `, ${roles[lane]}` : "";
+  pen.fillText(`Lane ${lane + 1}${role}`, left + 6, 11);
   pen.fillText(told, left + 6, height - 15);
   pen.fillRect(left + 4, height - 6, bar, 2);
 }

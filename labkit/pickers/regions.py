@@ -153,8 +153,10 @@ class RegionPicks(HeldPicks[LanesItem]):
         lanes, band = self._shown(item, "lanes"), self._shown(item, self._band_name(item))
         n_lanes = len(lanes["lanes"]) if n_lanes is None else int(n_lanes)
         roi = lanes["roi"] if roi is None else [float(value) for value in roi]
+        if n_lanes < 1:
+            raise DataError(f"{n_lanes} lanes are asked for", expected="1 or more", where=item.name)
         if item.propose is None:
-            even = item.checked("lanes", even_lanes(max(n_lanes, 1), roi))
+            even = item.checked("lanes", even_lanes(n_lanes, roi))
             self.move(index, lanes=even, band=carried(band, even, before=lanes))
             return
         image = with_polarity(item.image, self._shown(item, "polarity"))

@@ -15,7 +15,17 @@ import numpy as np
 
 from labkit.errors import DataError
 
-__all__ = ["Band", "Lanes", "carried", "centres_x", "checked_band", "checked_lanes", "corners", "even_lanes"]
+__all__ = [
+    "Band",
+    "Lanes",
+    "carried",
+    "centres_x",
+    "checked_band",
+    "checked_lanes",
+    "corners",
+    "even_lanes",
+    "numbers",
+]
 
 Lanes = dict[str, list]  # {"roi": [top, bottom, left, right], "lanes": [[x_top, x_bottom, half_width], ...]}
 Band = dict[str, Any]  # {"centres": [row, ...], "half_height": h}
@@ -39,8 +49,8 @@ def checked_lanes(value: Mapping[str, Any], shape: tuple[int, int]) -> Lanes:
     [[15.0, 16.0, 8.0], [40.0, 42.0, 8.12]]
     """
     try:
-        roi = _numbers(value["roi"], 4)
-        lanes = [_numbers(lane, 3) for lane in value["lanes"]]
+        roi = numbers(value["roi"], 4)
+        lanes = [numbers(lane, 3) for lane in value["lanes"]]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError("the lanes cannot be read", expected="roi and lanes, in pixels") from error
     height, width = shape
@@ -77,8 +87,8 @@ def checked_band(value: Mapping[str, Any], shape: tuple[int, int]) -> Band:
         If it is no window on an image of this shape.
     """
     try:
-        centres = _numbers(value["centres"])
-        (half,) = _numbers([value["half_height"]])
+        centres = numbers(value["centres"])
+        (half,) = numbers([value["half_height"]])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError("the window cannot be read", expected="centres and half_height, in pixels") from error
     if half < _LEAST_HALF_PX or not centres or any(not 0 <= row <= shape[0] for row in centres):
@@ -90,11 +100,12 @@ def checked_band(value: Mapping[str, Any], shape: tuple[int, int]) -> Band:
     return {"centres": centres, "half_height": half}
 
 
-def _numbers(values: Sequence[Any], n: int | None = None) -> list[float]:
-    numbers = [round(float(value), _DIGITS) + 0.0 for value in values]
-    if (n is not None and len(numbers) != n) or not all(map(math.isfinite, numbers)):
+def numbers(values: Sequence[Any], n: int | None = None) -> list[float]:
+    """Finite numbers, `n` of them, rounded to what is stored, or a `ValueError`."""
+    found = [round(float(value), _DIGITS) + 0.0 for value in values]
+    if (n is not None and len(found) != n) or not all(map(math.isfinite, found)):
         raise ValueError(values)
-    return numbers
+    return found
 
 
 def even_lanes(n: int, roi: Sequence[float]) -> Lanes:
