@@ -194,6 +194,8 @@ def test_empty_cells_are_told_and_compared():
     said = " ".join(result.warnings)
     assert "2 of 20 cells of group and membrane are empty (low in B0, mid in B2)" in said
     assert result.mixed.random == ("membrane",)
+    assert result.mixed.posthoc["ratio"].tolist() == np.exp(result.mixed.posthoc["difference"]).tolist()
+    assert "-fold" in repr(result.mixed)
     assert compare(lanes()).mixed is None
 
 
@@ -335,6 +337,8 @@ def test_block_and_covariate_together():
     assert model.omnibus.test == "ANCOVA with batch as block and baseline as covariate"
     assert model.omnibus.df == (3, 32 - 4 - 1 - 1)
     assert model.terms.index.tolist() == ["group", "batch", "baseline", "residual"]
+    assert "ANCOVA with batch as block" in model.summary()
+    assert "high − vehicle +" in repr(model)
 
 
 @pytest.mark.parametrize(

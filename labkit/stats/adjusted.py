@@ -98,14 +98,21 @@ class Adjusted:
     dropped: pd.DataFrame
     warnings: tuple[str, ...]
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """The test and the contrasts of adjusted means in sentences, and what a reader should know."""
         n = validate.join(f"{n} {name}" for name, n in self.means["n"].items())
         units = words.plural(self.unit) if self.unit else "rows, each an independent unit"
         said = [
             f"{self.value} by {self.group}: {self.omnibus.test}, "
             f"{words.outcome(self.omnibus, alpha=self.alpha)}; n = {self.omnibus.n} {units} ({n})."
         ]
+        if len(self.posthoc):
+            contrasts = words.contrasts_in_row(self.posthoc, spread=self.residual_sd, alpha=self.alpha)
+            said.append(f"Adjusted means: {contrasts}.")
         return " ".join([*said, *self.warnings])
+
+    def __repr__(self) -> str:
+        return self.summary()
 
 
 def adjusted(

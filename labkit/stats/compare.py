@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,8 @@ def compare(
         table, value, units, model, unit=unit, nested=nested, group=group, control=control, alpha=alpha,
         order=list(samples), excluded=excluded,
     )  # fmt: skip
+    if mixed is not None and scale != "linear":
+        mixed = replace(mixed, posthoc=scales.with_ratios(mixed.posthoc))
     residual = units.table[value] - groups["mean"].reindex(units.table[group].astype(str)).to_numpy()
     return Comparison(
         value=value,

@@ -95,7 +95,7 @@ def critical_largest(alpha: float, correlation: Array, df: float) -> float:
 
 
 def products(correlation: Array) -> Array | None:
-    """lam with ``correlation_ij = lam_i lam_j`` once some statistics are turned round; None when there is none.
+    """lam with ``correlation_ij = lam_i lam_j`` once some statistics are turned round; None if there is none.
 
     Two-sided tests do not see a statistic turned round.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labkit.stats.oneway import Outcome
 
 __all__ = [
+    "contrasts_in_row",
     "dropped",
     "fold",
     "interval",
@@ -320,15 +321,24 @@ def mixed(m: MixedModel) -> str:
         f"{parts} of the variance that groups leave."
     ]
     spread = float(np.sqrt(m.variance["variance"].sum()))
-    percent = f"{100 * (1 - m.alpha):g}% CI "
-    contrasts = []
-    for row in m.posthoc.to_dict("records"):
-        ci = interval(row["ci_low"], row["ci_high"], like=spread)
-        size = number(row["difference"], like=spread, sign=True)
-        p = p_value(row["p_adjusted"], alpha=m.alpha)
-        contrasts.append(f"{row['contrast']} {size} ({'' if contrasts else percent}{ci}), {p}")
-    sentences.append(f"Against {m.control}{_ADJUSTED[m.adjustment]}: {'; '.join(contrasts)}.")
+    contrasts = contrasts_in_row(m.posthoc, spread=spread, alpha=m.alpha)
+    sentences.append(f"Against {m.control}{_ADJUSTED[m.adjustment]}: {contrasts}.")
     return " ".join([*sentences, *m.warnings])
+
+
+def contrasts_in_row(table: pd.DataFrame, *, spread: float, alpha: float) -> str:
+    """Differences (or ratios) with interval and adjusted P, to the decimals of how much values spread."""
+    percent, said = f"{100 * (1 - alpha):g}% CI", []
+    for row in table.to_dict("records"):
+        first = "" if said else percent
+        if "ratio" in row:
+            size = f"{row['group']} / {row['reference']} {fold(row, first)}"
+        else:
+            ci = interval(row["ci_low"], row["ci_high"], like=spread)
+            difference = number(row["difference"], like=spread, sign=True)
+            size = f"{row['contrast']} {difference} ({first + ' ' if first else ''}{ci})"
+        said.append(f"{size}, {p_value(row['p_adjusted'], alpha=alpha)}")
+    return "; ".join(said)
 
 
 _ADJUSTED = {
