@@ -57,7 +57,9 @@ export class PickerView {
     // except with Ctrl, so that Ctrl S still saves the notebook.
     this.onKey = (event) => {
       const theirs = ((event.ctrlKey || event.metaKey) && event.key !== "z") || (event.shiftKey && event.key === "Enter");
-      root.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+      // An attribute of the root alone is too late: keys are matched with what has the focus before its parents.
+      const focused = root.contains(event.target) ? event.target : root;
+      for (const node of [root, focused]) node.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
     };
     window.addEventListener("keydown", this.onKey, true);
     this.show(this.current, { silent: true });
