@@ -182,12 +182,13 @@ def test_lanes_are_placed_anew_by_the_function_of_the_item(tmp_path):
         return even_lanes(n, roi), {"centres": [near] * n, "half_height": 8}
 
     picker = LanesPicker([item(tmp_path, propose=propose)])
-    signal = items_signal = picker._all[0].image.signal[100, 280]
+    signal = picker._all[0].image.signal[100, 280]
     picker.propose(0, 6, [20, 180, 10, 310])
     picker.move(0, polarity="bright")
     picker.propose(0)
     assert asked[0] == (signal, 6, (20.0, 180.0, 10.0, 310.0), 101.0)
-    assert asked[1][0] == 65535 - items_signal, "the image is turned round with the polarity"
+    turned = with_polarity(picker._all[0].image, "bright").signal[100, 280]
+    assert asked[1][0] == turned < signal, "the image is turned round with the polarity"
     assert asked[1][1:3] == (6, (20.0, 180.0, 10.0, 310.0))
     assert picker._state["items"][0]["lanes"] == even_lanes(6, [20, 180, 10, 310])
 
@@ -380,6 +381,32 @@ def test_items_come_from_the_tables_of_the_study(tmp_path):
         lane_items({"B1": blot()}, proposals, sheet)
 
 
+def test_find_again_follows_the_band_near_the_window(tmp_path):
+    image = blot()
+    sheet = pd.DataFrame({"code": ["B1"], "file": [tmp_path / "a.tif"], "membrane": ["M1"], "target": ["X"]})
+    (tmp_path / "a.tif").write_bytes(b"raw")
+    lanes = blots.find_lanes(image, 4)
+    [one] = lane_items({"B1": image}, {"B1": (lanes, blots.find_band(image, lanes))}, sheet)
+    picker = LanesPicker([one])
+    picker.propose(0, 5, [20, 180, 10, 310])
+    mark = picker._state["items"][0]
+    # bands are 36 px wide and 8 px high; a quarter of that is a hit
+    assert [(a + b) / 2 for a, b, _ in mark["lanes"]["lanes"]] == pytest.approx(CENTRES, abs=9)
+    assert mark["band"]["centres"] == pytest.approx([100] * 5, abs=2)
+    with pytest.raises(DataError):
+        picker.propose(0, 500)
+
+
+def test_the_strips_that_are_shown_are_those_that_are_measured():
+    from labkit.blots import volumes
+
+    shown = LanesItem.__dataclass_fields__["strips"].default
+    measured = ((volumes._GAP, volumes._LEAST_GAP_PX), (volumes._STRIP, volumes._LEAST_STRIP_PX))
+    assert shown == measured
+    assert shape("stripsOf({half_height: 20}, [[0.2, 2], [0.5, 4]])") == [4, 10]
+    assert shape("stripsOf({half_height: 5}, [[0.2, 2], [0.5, 4]])") == [2, 4]
+
+
 # -- shapes
 
 
@@ -553,11 +580,13 @@ def test_a_large_image_is_shrunk_by_means_and_keeps_its_saturated_pixels():
     assert copy.grey[0, 0] == round(255 * np.sqrt(4 / 34))
 
 
-def test_turning_the_polarity_turns_the_signal_as_reading_it_so_would():
-    values = np.array([[0, 1000], [65535, 30000]], np.uint16)
+def test_turning_the_polarity_turns_the_signal_as_reading_it_so_would_but_for_a_constant():
+    values = np.linspace(500, 60000, 400).reshape(20, 20).astype(np.uint16)
     dark = blots.as_image(values, polarity="dark")
     turned = with_polarity(dark, "bright")
-    assert np.array_equal(turned.signal, blots.as_image(values, polarity="bright").signal)
+    apart = turned.signal - blots.as_image(values, polarity="bright").signal
+    assert np.ptp(apart) == 0
+    assert not turned.saturated.any()
     assert (turned.polarity, turned.polarity_stated) == ("bright", True)
     assert with_polarity(dark, "dark") is dark
 

@@ -133,7 +133,7 @@ class LanesPicker(RegionPicks, PickerWidget):
             "stated": bool(item.image.polarity_stated),
             "lanes": item.proposed_lanes,
             "band": item.proposed_band,
-            "strips": list(item.strips_px),
+            "strips": [list(part) for part in item.strips],
             "warnings": [self._without_names(str(warning), item) for warning in item.image.warnings],
         }
 

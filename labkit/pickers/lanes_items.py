@@ -15,10 +15,11 @@ import pandas as pd
 from labkit.errors import DataError
 from labkit.pickers.shapes import Band, Lanes, checked_band, checked_lanes
 
-__all__ = ["LanesItem", "lane_items", "with_polarity"]
+__all__ = ["LanesItem", "find_again", "lane_items", "with_polarity"]
 
 POLARITIES = ("bright", "dark")
 Proposal = tuple[Any, Any]  # lanes and window, as labkit.blots gives them or as they are stored
+Part = tuple[float, float]
 Propose = Callable[[Any, int, Sequence[float], float], Proposal]
 
 
@@ -44,8 +45,9 @@ class LanesItem:
         Called with an image, a number of lanes, a region (top, bottom, left, right) and the row where the
         window is now; gives lanes and window anew. None: lanes are placed evenly over the region and the
         window is carried along.
-    strips_px
-        Distance from the window, and height, of the two strips in which the background is measured; shown.
+    strips
+        Distance from the window, and height, of the two strips in which the background is measured: parts of
+        the half height of the window, and the least in pixels. Shown only; those of `labkit.blots.measure`.
 
     Raises
     ------
@@ -62,7 +64,7 @@ class LanesItem:
     band: Any
     roles: tuple[str, ...] = ()
     propose: Propose | None = None
-    strips_px: tuple[float, float] = (3.0, 4.0)
+    strips: tuple[Part, Part] = ((0.2, 2.0), (0.5, 4.0))
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -120,11 +122,30 @@ def _plain(value: Any) -> Any:
 
 
 def with_polarity(image: Any, polarity: str) -> Any:
-    """The image read with a polarity: its signal turned round where the polarity is another one."""
+    """The image as it looks with another polarity, to look at and to find lanes in: not to be measured.
+
+    The signal is turned round within its own range, so it is that of the file but for a constant. Which
+    pixels are saturated at the other end is not known.
+    """
     if polarity == image.polarity:
         return image
-    signal = float(2**image.bit_depth - 1) - np.asarray(image.signal)
-    return dataclasses.replace(image, signal=signal, polarity=polarity, polarity_stated=True)
+    signal = np.asarray(image.signal)
+    return dataclasses.replace(
+        image,
+        signal=signal.min() + signal.max() - signal,
+        saturated=np.zeros(signal.shape, bool),
+        polarity=polarity,
+        polarity_stated=True,
+    )
+
+
+def find_again(image: Any, n_lanes: int, roi: Sequence[float], near_px: float) -> Proposal:
+    """Lanes and window as `labkit.blots` finds them in a region, the window near a row."""
+    from labkit import blots
+
+    lanes = blots.find_lanes(image, n_lanes, roi=roi)
+    inside = roi[0] <= near_px < roi[1]
+    return lanes, blots.find_band(image, lanes, near_px=near_px if inside else None)
 
 
 def lane_items(
@@ -133,7 +154,7 @@ def lane_items(
     blots: pd.DataFrame,
     *,
     lanes: pd.DataFrame | None = None,
-    propose: Propose | None = None,
+    propose: Propose | None = find_again,
 ) -> list[LanesItem]:
     """The items of a `LanesPicker`, in the order of the table of blots.
 
@@ -149,7 +170,7 @@ def lane_items(
         The study's table of lanes: columns membrane, lane, role; tells how many lanes there must be, and
         which of them hold a ladder or nothing.
     propose
-        See `LanesItem`.
+        See `LanesItem`; by default `labkit.blots` finds lanes and window anew.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 // The canvas of the lanes picker: the uncropped image with lanes and windows on it, and the profile of the current lane.
 
 import { tell } from "./axes.js";
-import { boxesOf, centreAt } from "./lanes_shape.js";
+import { boxesOf, centreAt, stripsOf } from "./lanes_shape.js";
 
 // Over the image, which is the same in every theme: each line has a pale seam, so that it shows on dark bands too.
 const LANE = "#0067a3";
@@ -97,7 +97,7 @@ function paintShapes(pen, scene) {
   line(REGION, 1, [6, 5], () => pen.rect(px(left), py(top), (right - left) * view.scale, (bottom - top) * view.scale));
 
   pen.fillStyle = STRIP;
-  const [gap, thick] = strips;
+  const [gap, thick] = stripsOf(band, strips);
   for (const box of boxes)
     for (const y of [box.top - gap - thick, box.bottom + gap])
       pen.fillRect(px(box.left), py(y), (box.right - box.left) * view.scale, thick * view.scale);
@@ -181,7 +181,7 @@ function paintProfile(pen, { profile, image, band, lane, roles, view, strips, co
     const values = [...profile.subarray(row(a), row(b) + 1)].filter(Number.isFinite).sort((p, q) => p - q);
     return values.length ? values[values.length >> 1] : NaN;
   };
-  const [gap, thick] = strips;
+  const [gap, thick] = stripsOf(band, strips);
   const above = median(y - half - gap - thick, y - half - gap);
   const below = median(y + half + gap, y + half + gap + thick);
 

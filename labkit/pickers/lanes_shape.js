@@ -24,6 +24,9 @@ export function boxesOf(lanes, band) {
   });
 }
 
+/** Distance of the strips of background from the window, and their height. */
+export const stripsOf = ({ half_height }, strips) => strips.map(([part, least]) => Math.max(part * half_height, least));
+
 const middle = (lane) => (lane[0] + lane[1]) / 2;
 
 /** Lane k with its ends moved sideways, kept between its neighbours and on the image. */
