@@ -55,7 +55,7 @@ def test_stated_volumes_are_measured_without_noise():
 
 
 def test_stated_volumes_are_measured_on_an_uneven_noisy_membrane():
-    """The limit of detection is three standard deviations of the noise; the shot noise of a band is below 1 %."""
+    """The limit of detection is three standard deviations of the noise; shot noise of a band is below 1 %."""
     signal, layout = light()
     image = photographed(signal, layout, gradient=(0.8, 0.5))
     table = blots.measure(image, lanes_at(), band=window())
@@ -459,7 +459,7 @@ def test_every_band_of_a_gel_is_found_and_measured():
 
 
 def pair(apart, *, noise=20.0, ratio=2.0, sigma=6.0):
-    """Two Gaussian bands, `apart` standard deviations from each other, the lower one `ratio` times stronger."""
+    """Two Gaussian bands, `apart` standard deviations apart, the lower one `ratio` times stronger."""
     rng = np.random.default_rng(3)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     signal = np.full(SHAPE, 600.0)

@@ -259,16 +259,23 @@ def _crossing(side: np.ndarray, level: float) -> float:
 
 def _curve(x: np.ndarray, y: np.ndarray, clear: np.ndarray) -> np.ndarray:
     """A polynomial through the clear lanes that lanes off the curve do not draw to themselves."""
-    count = int(clear.sum())
-    degree = min(3, max(count - 2, 0)) if count > 2 else min(count - 1, 1)
+    known = np.flatnonzero(clear)
+    degree = min(3, (len(known) + 1) // 3)
     scaled = (x - x.mean()) / max(np.ptp(x), 1e-9) * 2
     basis = np.vander(scaled, degree + 1)
-    weight = clear.astype(float)
-    for _ in range(10):
+
+    def through(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         fit = np.linalg.lstsq(basis * weight[:, None], y * weight, rcond=None)[0]
-        off = np.abs(y - basis @ fit)
-        spread = max(1.4826 * float(np.median(off[clear])), 0.5)
-        weight = np.where(clear, np.clip(1 - (off / (4.7 * spread)) ** 2, 0, None), 0.0)
+        return fit, np.abs(y - basis @ fit)
+
+    # An outer lane draws the first fit to itself: the start is the fit without the lane that spoils it most.
+    starts = [clear & (np.arange(len(x)) != lane) for lane in known] if len(known) > degree + 2 else [clear]
+    fit, off = min(
+        (through(start.astype(float)) for start in starts), key=lambda found: np.median(found[1][known])
+    )
+    for _ in range(10):
+        spread = max(1.4826 * float(np.median(off[known])), 0.5)
+        fit, off = through(np.where(clear, np.clip(1 - (off / (4.7 * spread)) ** 2, 0, None), 0.0))
     inside = np.clip(scaled, scaled[clear].min(), scaled[clear].max())
     value = np.vander(inside, degree + 1) @ fit
     # Beyond the last clear lane the curve goes on straight: a polynomial would turn away.
