@@ -51,7 +51,8 @@ def _new(options: argparse.Namespace) -> int:
     print(f"A new study is in {folder}")
     print("1. Say in study.toml which groups there are.")
     print(
-        "2. Copy the recordings into ltp/ and list them in recordings.csv; list the animals in animals.csv."
+        "2. Copy recordings into ltp/ and images of membranes into blots/; list them in recordings.csv, "
+        "blots.csv and lanes.csv, and the animals in animals.csv."
     )
     print(f"3. labkit check {_quoted(folder)}")
     return 0
@@ -63,12 +64,13 @@ def _check(options: argparse.Namespace) -> int:
     path = _study(options)
     problems = check(path)
     if not problems:
-        from labkit import ltp, picks
+        from labkit import blots, ltp, picks
 
-        slices = open_study(path).recordings
-        named = zip(slices["code"], slices["files"], strict=True)
-        picked = {code: picks.get(files, "induction_s", strict=False).value for code, files in named}
-        problems = ltp.amiss(slices, picked=picked)
+        study = open_study(path)
+        files = study.raw_files("recordings")
+        picked = {code: picks.get(files[code], "induction_s", strict=False).value for code in files}
+        problems = ltp.amiss(study.recordings, picked=picked)
+        problems += blots.amiss(study.blots, study.lanes)
     if problems:
         for problem in problems:
             _say(problem)
@@ -76,11 +78,18 @@ def _check(options: argparse.Namespace) -> int:
         return 1
     study = open_study(path)
     sizes = study.animals()["group"].value_counts(sort=False)
-    counts = study.summary().iloc[0]
     print(f"{study.title}: all is well")
     print("groups:     " + ", ".join(f"{name} {_count(n, 'animal')}" for name, n in sizes.items()))
-    print(f"recordings: {_count(counts['recordings'], 'slice')} of {_count(counts['animals'], 'animal')}"
-          f" in {_count(counts['files'], 'file')}")  # fmt: skip
+    slices, lanes = study.recordings, study.lanes
+    if len(slices):
+        files = slices["files"].explode().nunique()
+        print(f"recordings: {_count(len(slices), 'slice')} of {_count(slices['animal'].nunique(), 'animal')}"
+              f" in {_count(files, 'file')}")  # fmt: skip
+    if len(study.blots):
+        animals = lanes.loc[lanes["animal"] != "", "animal"].nunique()
+        membranes = _count(lanes["membrane"].nunique(), "membrane")
+        print(f"blots:      {_count(len(study.blots), 'image')} of {membranes}"
+              f" with {_count(len(lanes), 'lane')} of {_count(animals, 'animal')}")  # fmt: skip
     return 0
 
 
@@ -112,7 +121,7 @@ def _demo(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="labkit",
-        description="From raw field recordings to statistics, figures and a report.",
+        description="From raw recordings and blots to statistics, figures and a report.",
         epilog="Each command has its own help: labkit report --help",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

@@ -304,7 +304,9 @@ def test_wrong_calls_are_refused_before_anything_runs(study, tmp_path):
     with pytest.raises(LabkitError, match="there are no notebooks"):
         report.run(study, notebooks_dir=tmp_path)
     notebook(tmp_path / "01_ltp.ipynb", [("code", "1")])
-    with pytest.raises(LabkitError, match=r"no notebook 7, or the study has nothing for it; expected one of 1 \(01_ltp\)"):
+    with pytest.raises(
+        LabkitError, match=r"no notebook 7, or the study has nothing for it; expected one of 1 \(01_ltp\)"
+    ):
         report.run(study, notebooks=[7], notebooks_dir=tmp_path)
     with pytest.raises(LabkitError, match="jobs is 0"):
         report.run(study, jobs=0, notebooks_dir=tmp_path)

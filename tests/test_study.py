@@ -107,7 +107,7 @@ def test_groups_and_settings_have_their_defaults(make):
         },
         "blots": {
             "loading": "", "targets": (), "phospho": (), "background": "linear", "gap_limit_percent": 10,
-            "replicate_limit_percent": 20, "ladder_kda": (), "weights_kda": {},
+            "replicate_limit_percent": 20, "ladder_kda": (), "weights_kda": {}, "doublets": {},
         },
         "blinding": {"blind": True, "seed": 1},
         "endpoints": {"potentiation_percent": {"label": "", "scale": "linear"}},
@@ -718,7 +718,7 @@ def test_every_commented_setting_shows_its_default(tmp_path):
     default = open_study(folder).settings.model_dump()
     assert shown["ltp"].pop("window_ms") == (2.0, 8.0)  # an example: the default is a pick for each recording
     assert shown["statistics"].pop("primary") == ("potentiation_percent",)  # what () stands for
-    examples = ("loading", "targets", "phospho", "ladder_kda", "weights_kda")
+    examples = ("loading", "targets", "phospho", "ladder_kda", "weights_kda", "doublets")
     assert all(shown["blots"].pop(name) for name in examples)
     assert not any(default["blots"].pop(name) for name in examples)
     default["ltp"].pop("window_ms")

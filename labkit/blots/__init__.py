@@ -10,6 +10,7 @@ from labkit.blots.blocks import balance, percent_of_control, refuse_own_control
 from labkit.blots.dilution import flag_range, linear_range
 from labkit.blots.doublets import doublet
 from labkit.blots.image import BlotImage, as_image, read
+from labkit.blots.images import amiss, measure_blots, overview, propose, propose_one, read_blots
 from labkit.blots.lanes import Lanes, find_lanes
 from labkit.blots.polarity import propose_polarity
 from labkit.blots.ratios import loading_table, ratios
@@ -21,6 +22,7 @@ __all__ = [
     "BlotImage",
     "Ladder",
     "Lanes",
+    "amiss",
     "as_image",
     "balance",
     "doublet",
@@ -31,10 +33,15 @@ __all__ = [
     "linear_range",
     "loading_table",
     "measure",
+    "measure_blots",
+    "overview",
     "percent_of_control",
+    "propose",
+    "propose_one",
     "propose_polarity",
     "ratios",
     "read",
+    "read_blots",
     "refuse_own_control",
     "weights",
 ]

@@ -31,8 +31,6 @@ _GAP, _STRIP = 0.2, 0.5
 _LEAST_GAP_PX, _LEAST_STRIP_PX = 2.0, 4.0
 # Profile for arPLS, in half heights on either side of the band.
 _AROUND = 8.0
-# The two backgrounds disagree when volumes differ by more.
-_DISAGREE = 0.10
 # A strip stands in a neighbouring band when it lies so far above the lowest point on the way to it: in noise,
 # and as a part of the band's height.
 _VALLEY_NOISE, _VALLEY_PART = 4.0, 0.05
@@ -46,6 +44,7 @@ def measure(
     *,
     band: Band | Mapping[str, Band] | None = None,
     background: str = "linear",
+    gap_limit_percent: float = 10,
     ladder: Ladder | None = None,
 ) -> pd.DataFrame:
     """Volumes of bands, one row per lane and band.
@@ -62,6 +61,8 @@ def measure(
     background
         "linear": a line between strips above and below the window; "arpls": the baseline of the lane. Both
         volumes are given always; this one goes into ``volume``.
+    gap_limit_percent
+        Volumes over the two that differ by more are flagged.
     ladder
         From `weights`, for ``weight_kda``; NaN without it and beyond its markers.
 
@@ -106,7 +107,7 @@ def measure(
     if background not in BACKGROUNDS:
         raise DataError(f"the background is {background!r}", expected=" or ".join(BACKGROUNDS))
     windows = _windows(image, lanes, band)
-    rows = [_measure(image, lanes, lane, name, centre, half) for lane, name, centre, half in windows]
+    rows = [_measure(image, lanes, *window, gap_limit_percent / 100) for window in windows]
     table = pd.DataFrame(rows, columns=[*_COLUMNS])
     _flag_meetings(table, windows)
     if background == "arpls":
@@ -245,7 +246,7 @@ def _cut(image: BlotImage, lanes: Lanes, lane: int, name: str, centre: float, ha
 
 
 def _measure(
-    image: BlotImage, lanes: Lanes, lane: int, name: str, centre: float, half: float
+    image: BlotImage, lanes: Lanes, lane: int, name: str, centre: float, half: float, gap_limit: float
 ) -> dict[str, object]:
     """One window: its row of the table."""
     cut = _cut(image, lanes, lane, name, centre, half)
@@ -272,7 +273,7 @@ def _measure(
         flags.append(f"{coloured} px are painted over")
     if volume <= lod:
         flags.append("below the limit of detection")
-    elif abs(by_arpls - volume) > _DISAGREE * abs(volume):
+    elif abs(by_arpls - volume) > gap_limit * abs(volume):
         flags.append(f"volume over the arPLS background differs by {100 * (by_arpls / volume - 1):+.0f} %")
     flags += _specks(cut, peak, noise, max(volume, lod) if n_strips else 0.0)
     return {

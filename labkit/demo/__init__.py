@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from labkit.demo import ltp
+from labkit.demo import blots, ltp
 from labkit.demo.confirmed import confirm
 from labkit.errors import LabkitError
 from labkit.files import write_bytes_whole, write_text_whole
@@ -25,10 +25,10 @@ _NOTES = {
 
 
 def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
-    """Write the demo study: recordings, sheets, settings, picks, and its truth.
+    """Write the demo study: recordings, blots, sheets, settings, picks, and its truth.
 
-    The same seed gives the same bytes. A demo study of that seed that already stands in `path` is written
-    again: its recordings, sheets and settings are replaced, while picks and results stay.
+    The same seed gives the same values. A demo study of that seed that already stands in `path` is written
+    again: its raw files, sheets and settings are replaced, while picks and results stay.
 
     Parameters
     ----------
@@ -52,26 +52,28 @@ def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
     >>> import tempfile
     >>> folder = write(Path(tempfile.mkdtemp()) / "demo")  # doctest: +SKIP
     >>> sorted(file.name for file in folder.iterdir())  # doctest: +SKIP
-    ['animals.csv', 'ltp', 'recordings.csv', 'study.toml', 'truth']
+    ['animals.csv', 'blots', 'blots.csv', 'lanes.csv', 'ltp', 'recordings.csv', 'study.toml', 'truth']
     """
     folder = Path(path)
     mark = f"{_MARK}, seed {seed}."
     _refuse_other_contents(folder, mark)
     animals, slices = ltp.design(seed=seed)
+    membranes = blots.design(animals, seed=seed)
     try:
-        (folder / "ltp").mkdir(parents=True, exist_ok=True)
-        (folder / "truth").mkdir(exist_ok=True)
+        for name in ("ltp", "blots", "truth"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         # First, so that a folder left half-written is known as the demo study and can be written again.
         write_text_whole(folder / "study.toml", _study_toml(mark))
-        _write_sheets(folder, animals, slices)
-        _write_truth(folder / "truth", slices)
+        _write_sheets(folder, animals, slices, membranes)
+        _write_truth(folder / "truth", slices, membranes)
         for item in slices:
             ltp.write_slice(item, folder / "ltp")
+        blots.write_membranes(membranes, folder / "blots")
         confirm(folder)
     except OSError as error:
         raise LabkitError(
             f"the demo study cannot be written ({error.strerror or error})",
-            todo="choose a folder on a disk with 15 MB to spare where you may write",
+            todo="choose a folder on a disk with 20 MB to spare where you may write",
             where=folder,
         ) from error
     return folder
@@ -98,8 +100,9 @@ def _study_toml(mark: str) -> str:
         f'\n[[groups]]\nname = "{name}"\nlabel = "{label}"\ndose = {dose}\nunit = "mg/kg"\n'
         for name, label, dose, _ in ltp.GROUPS
     )
+    weights = ", ".join(f'"{target}" = {kda:g}' for target, kda in blots.KDA.items())
     return f"""{mark}
-title = "Levomilnacipran and LTP: a simulated study"
+title = "Levomilnacipran and synaptic plasticity: a simulated study"
 figures = "../../figures"
 {groups}
 [ltp]
@@ -109,23 +112,36 @@ post_min = [50, 60]
 drift_limit_percent = 10
 volley_limit_percent = 20
 
+[blots]
+loading = "{blots.LOADING}"
+targets = {list(blots.TARGETS)}
+phospho = [{list(blots.PHOSPHO)}]
+ladder_kda = {[round(kda) for kda in blots.LADDER]}
+weights_kda = {{ {weights} }}
+doublets = {{ "p-CREB" = "upper" }}
+
 [statistics]
 alpha = 0.05
 omnibus = "anova"
 posthoc = "dunnett"
 unit = "animal"
-primary = ["potentiation_percent"]
+primary = ["potentiation_percent", "PSD-95"]
 
 [blinding]
 blind = true
 seed = 17
 
 [endpoints.potentiation_percent]
+[endpoints.PSD-95]
+[endpoints.synaptophysin]
+[endpoints."p-CREB/CREB"]
 """
 
 
-def _write_sheets(folder: Path, animals: pd.DataFrame, slices: tuple[ltp.Slice, ...]) -> None:
-    """recordings.csv as a script writes it, animals.csv as a German Excel saves it."""
+def _write_sheets(
+    folder: Path, animals: pd.DataFrame, slices: tuple[ltp.Slice, ...], membranes: blots.Blots
+) -> None:
+    """Sheets of raw files as a script writes them, animals.csv as a German Excel saves it."""
     rows = []
     for item in slices:
         files = [f"ltp/{name}" for name in ltp.file_names(item)]
@@ -147,11 +163,18 @@ def _write_sheets(folder: Path, animals: pd.DataFrame, slices: tuple[ltp.Slice, 
         )
     text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
     write_text_whole(folder / "recordings.csv", text)
+    for name, table in zip(("blots", "lanes"), blots.sheets(membranes), strict=True):
+        write_text_whole(
+            folder / f"{name}.csv", table.to_csv(index=False, float_format="%g", lineterminator="\n")
+        )
     excel = animals.to_csv(index=False, sep=";", decimal=",", lineterminator="\r\n")
     write_bytes_whole(folder / "animals.csv", b"\xef\xbb\xbf" + excel.encode())
 
 
-def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...]) -> None:
+def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...], membranes: blots.Blots) -> None:
+    for name, table in blots.true_values(membranes).items():
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_text_whole(folder / f"{name}.csv", text)
     truth = pd.DataFrame([row for item in slices for row in ltp.true_values(item)])
     write_text_whole(
         folder / "truth.csv", truth.to_csv(index=False, float_format="%.6f", lineterminator="\n")
@@ -182,13 +205,17 @@ def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...]) -> None:
 
 _README = """# The truth behind the demo study
 
-Everything here is known because the recordings were simulated. No notebook reads it; tests compare with it.
+Everything here is known because recordings and blots were simulated. No notebook reads it; tests compare
+with it.
 
 - `truth.csv`: one row for each pathway of each slice. The mean true fEPSP slope of the last 10 minutes of
   baseline and of minutes 50-60 after induction, their ratio, the drift of the baseline over 20 minutes, the
   change of the fibre volley, and what was planted.
 - `groups.csv`: the means and standard deviations that potentiation was drawn from, and what was drawn. The
   seed is one whose animals lie near the stated means; it says nothing about the drug.
+
+- `blots_lanes.csv`: the true volume of each target in each lane, where its band lies, and what was planted;
+  `blots.csv`: the true log ratio of each animal; `blots_groups.csv`: the fold changes it was drawn from.
 
 The slope is that of the least-squares line through the noise-free fEPSP between 20 and 80 % of its peak.
 Means are over the responses as simulated, which vary by 4 % from one to the next; measuring adds the noise
@@ -203,4 +230,13 @@ What was planted, in one slice each unless said otherwise:
 - glitches: an electrical disturbance in three sweeps (two slices);
 - two channels: the field in stratum pyramidale besides the one in stratum radiatum that recordings.csv names;
 - file order: recordings.csv lists the files in another order than they were recorded.
+
+On the blots, in the lanes that blots_lanes.csv names:
+
+- a saturated band of the loading control (membrane A2): no ratio may be made from that lane;
+- a band lost to an air bubble (p-CREB on B3), below the limit of detection;
+- CREB on C3 with dark bands on a light ground, as another imager writes it;
+- PSD-95 and synaptophysin of A4 in one image;
+- ATF-1 just below p-CREB, which the antibody shows as well;
+- a dilution series of the reference sample on A4, B4 and C4; tubulin levels off above some 30 µg.
 """

@@ -1,8 +1,13 @@
-"""The picks of the demo study, as if a person had gone through its slices: by *demo*, on one day, blind."""
+"""The picks of the demo study, as if a person had gone through it: by *demo*, on one day, blind."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labkit.study import Study
 
 __all__ = ["confirm"]
 
@@ -12,15 +17,49 @@ _MOVED_MS = {"M09-2": 0.1, "M15-3": -0.1}
 _EXCLUDED = {"M01-2": "baseline drifts by more than the 10 % that the lab allows"}
 
 
-def confirm(folder: Path) -> None:
-    """Store a window for every pathway of the study in `folder`: the proposal, or that moved by a little.
+# The person moves the window of this blot a little, and leaves a lane of another out.
+_MOVED_PX = {"A3 synaptophysin": 1.0}
+_LANES_EXCLUDED = {"B3 p-CREB": (14, "an air bubble lay over the band during transfer")}
 
-    Recordings that have picks already keep them.
+
+def confirm(folder: Path) -> None:
+    """Store picks for every recording and blot of the study in `folder`: proposals, some moved by a little.
+
+    Raw files that have picks already keep them.
     """
-    from labkit import ltp, picks
     from labkit.study import open_study
 
-    slices = open_study(folder).recordings
+    study = open_study(folder)
+    _confirm_recordings(study)
+    _confirm_blots(study)
+
+
+def _confirm_blots(study: Study) -> None:
+    from labkit import blots, picks
+
+    open_ones = study.blots[[picks.load(file) is None for file in study.blots["file"]]]
+    images = blots.read_blots(open_ones)
+    settings = study.settings.blots
+    proposals = blots.propose(images, open_ones, study.lanes, **settings.bands)
+    made = {"by": _BY, "at": _AT}
+    for row in open_ones.itertuples():
+        lanes, band = (found.as_pick() for found in proposals[row.code])
+        shift = _MOVED_PX.get(row.blot, 0.0)
+        band["centres"] = [round(centre + shift, 2) for centre in band["centres"]]
+        moved = "changed" if shift else "confirmed"
+        save = partial(picks.save, row.file, **made)
+        save("lanes", lanes, kind="lanes", unit="px", origin="confirmed")
+        save("polarity", images[row.code].polarity, kind="polarity", origin="confirmed")
+        save(f"band {row.target}", band, kind="band", unit="px", origin=moved)
+        if row.blot in _LANES_EXCLUDED:
+            lane, reason = _LANES_EXCLUDED[row.blot]
+            save(f"exclude lane {lane}", reason, kind="exclusion", origin="changed")
+
+
+def _confirm_recordings(study: Study) -> None:
+    from labkit import ltp, picks
+
+    slices = study.recordings
     slices = slices[[picks.load(files) is None for files in slices["files"]]]
     recordings = ltp.read_slices(slices)
     when = ltp.inductions(recordings, slices)["induction_s"]

@@ -60,6 +60,7 @@ seed = {seed}             # decides the codes: leave it as it is
 # gap_limit_percent = 10      # a band on which the two backgrounds differ more is flagged
 # replicate_limit_percent = 20            # lanes of one animal that vary more (CV) are flagged
 # ladder_kda = [250, 150, 100, 75, 50, 37, 25, 20]
+# doublets = {{ "p-CREB" = "upper" }}       # of two bands the upper is p-CREB, the lower ATF-1
 # weights_kda = {{ "PSD-95" = 95 }}         # where a target is expected, to check the band that is picked
 
 [statistics]

@@ -126,7 +126,8 @@ class Blots(_Section):
     """Which targets make a ratio, and when a band is doubtful.
 
     `loading` names the control that each lane is divided by, one for all or one for each target; `phospho`
-    holds pairs of a phosphorylated target and its total. `targets` () stands for every other target.
+    holds pairs of a phosphorylated target and its total. `targets` () stands for every other target. A target
+    of which the antibody shows two bands is named in `doublets`, with the band that is its own.
     """
 
     loading: str | dict[str, str] = ""
@@ -137,6 +138,17 @@ class Blots(_Section):
     replicate_limit_percent: Positive = 20
     ladder_kda: tuple[Positive, ...] = ()
     weights_kda: dict[str, Positive] = {}
+    doublets: dict[str, Literal["upper", "lower"]] = {}
+
+    @property
+    def bands(self) -> dict[str, Any]:
+        """What is known of where targets run, as `labkit.blots` takes it."""
+        return self.model_dump(include={"ladder_kda", "weights_kda", "doublets"})
+
+    @property
+    def ratios(self) -> dict[str, Any]:
+        """The settings that decide which ratios are made, as the arguments of `labkit.blots.ratios`."""
+        return self.model_dump(include={"loading", "targets", "phospho", "replicate_limit_percent"})
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:
@@ -147,6 +159,7 @@ class Blots(_Section):
             "targets": self.targets,
             "phospho": tuple(name for pair in self.phospho for name in pair),
             "weights_kda": tuple(self.weights_kda),
+            "doublets": tuple(self.doublets),
         }
 
     @field_validator("ladder_kda")
