@@ -204,8 +204,11 @@ def _path(gain: np.ndarray, *, reach: int) -> np.ndarray:
 
 def _settled(profiles: np.ndarray, x: np.ndarray, path: np.ndarray, half: float, top: int) -> Band:
     """Own centres of clear lanes, the curve through them for the others, and the half height."""
-    found = [_own(profile, row, half) for profile, row in zip(profiles, path, strict=True)]
-    centre, height, noise, foot = np.array(found).T
+    step = np.diff(profiles, axis=1)
+    away = np.abs(step - np.median(step, axis=1, keepdims=True))
+    noise = 1.4826 * np.median(away, axis=1) / np.sqrt(2)
+    found = [_own(*one, half) for one in zip(profiles, path, noise, strict=True)]
+    centre, height, foot = np.array(found).T
     usual = np.median(height[height > _CLEAR * noise]) if np.any(height > _CLEAR * noise) else 0.0
     clear = (height > _CLEAR * noise) & (height > _LEAST_PART * usual) & np.isfinite(centre)
     if not clear.any():
@@ -216,8 +219,8 @@ def _settled(profiles: np.ndarray, x: np.ndarray, path: np.ndarray, half: float,
     return Band(np.where(near, centre, curve) + top, half_height)
 
 
-def _own(profile: np.ndarray, row: float, half: float) -> tuple[float, float, float, float]:
-    """Centre, height, noise and distance to the foot of the band of one lane near a row."""
+def _own(profile: np.ndarray, row: float, noise: float, half: float) -> tuple[float, float, float]:
+    """Centre, height and distance to the foot of the band of one lane near a row."""
     reach = round(6 * half + 6)
     low, high = max(round(row) - reach, 0), min(round(row) + reach + 1, len(profile))
     piece = profile[low:high]
@@ -226,14 +229,12 @@ def _own(profile: np.ndarray, row: float, half: float) -> tuple[float, float, fl
     left, right = np.percentile(piece[:third], 30), np.percentile(piece[-third:], 30)
     at = np.arange(len(piece))
     flat = piece - left - (right - left) * (at - third / 2) / max(len(piece) - third, 1)
-    step = np.diff(profile)
-    noise = 1.4826 * float(np.median(np.abs(step - np.median(step)))) / np.sqrt(2)
     smooth = np.convolve(np.pad(flat, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     near = np.flatnonzero(np.abs(at + low - row) <= 2 * half + 1)
     peak = int(near[np.argmax(smooth[near])])
     height = float(smooth[peak])
     if not height > 0:
-        return float(row), height, noise, np.nan
+        return float(row), height, np.nan
     above = smooth > 0.5 * height
     first = peak - int(np.argmin(np.append(above[peak::-1], False)))
     last = peak + int(np.argmin(np.append(above[peak:], False)))
@@ -244,7 +245,7 @@ def _own(profile: np.ndarray, row: float, half: float) -> tuple[float, float, fl
     if height > 40 * noise:
         ends = [_crossing(side, _FOOT * height) for side in (smooth[: peak + 1][::-1], smooth[peak:])]
         foot = float(np.clip(np.mean(ends), 0.8 * foot, 1.5 * foot))
-    return centre, height, noise, foot
+    return centre, height, foot
 
 
 def _crossing(side: np.ndarray, level: float) -> float:
@@ -260,7 +261,7 @@ def _crossing(side: np.ndarray, level: float) -> float:
 def _curve(x: np.ndarray, y: np.ndarray, clear: np.ndarray) -> np.ndarray:
     """A polynomial through the clear lanes that lanes off the curve do not draw to themselves."""
     known = np.flatnonzero(clear)
-    degree = min(3, (len(known) + 1) // 3)
+    degree = 3 if len(known) > 6 else 2 if len(known) > 3 else min(len(known) - 1, 1)
     scaled = (x - x.mean()) / max(np.ptp(x), 1e-9) * 2
     basis = np.vander(scaled, degree + 1)
 
@@ -269,7 +270,7 @@ def _curve(x: np.ndarray, y: np.ndarray, clear: np.ndarray) -> np.ndarray:
         return fit, np.abs(y - basis @ fit)
 
     # An outer lane draws the first fit to itself: the start is the fit without the lane that spoils it most.
-    starts = [clear & (np.arange(len(x)) != lane) for lane in known] if len(known) > degree + 2 else [clear]
+    starts = [clear & (np.arange(len(x)) != lane) for lane in known] if len(known) > degree + 3 else [clear]
     fit, off = min(
         (through(start.astype(float)) for start in starts), key=lambda found: np.median(found[1][known])
     )

@@ -162,10 +162,12 @@ def even_combs(
     score = dict.fromkeys(counts.tolist(), -np.inf)
     narrowest = max(least, (0.75 if told else 0.25) * width / min(most, _USUAL_MOST))
     pitches = [min(narrowest, width / most)]
+    # From one pitch to the next the outer teeth of the longest comb move by half of this part of a pitch; to
+    # propose a number the scores themselves must be right.
+    step = 0.15 if len(counts) > 1 else 0.25
     widest = width / max(counts.min() - 0.3, 1.0)
     while pitches[-1] < widest:
-        # Between two pitches the outer teeth of the longest comb move by less than a tenth of a pitch.
-        pitches.append(pitches[-1] * (1 + 0.15 / max(2, min(most, width / pitches[-1]))))
+        pitches.append(pitches[-1] * (1 + step / max(2, min(most, width / pitches[-1]))))
     for pitch in pitches:
         fit = counts[counts <= width / pitch + 0.3]
         if told:

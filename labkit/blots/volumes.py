@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,7 +200,7 @@ class _Cut:
     centre: float
     half: float
 
-    @property
+    @cached_property
     def breadth(self) -> np.ndarray:
         return self.across.sum(axis=1)
 
