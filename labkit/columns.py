@@ -40,7 +40,7 @@ _DECLARED = [
         "time_min", "min", "Time from induction", "time of the stimulus since induction; negative before it"
     ),
     Column("pathway", "", "Pathway", "stimulated pathway (S0, S1, ...)"),
-    Column("role", "", "Role", "test (receives the induction) or control pathway"),
+    Column("role", "", "Role", "of a pathway: test (receives the induction) or control; of a lane: what it holds"),
     Column("pulse", "", "Pulse", "1 for a test pulse or the first of a pair, 2 for the second of a pair"),
     Column("n_averaged", "", "Sweeps averaged", "number of sweeps averaged into this response"),
     # one response
@@ -126,6 +126,21 @@ _DECLARED = [
     Column("flagged", "", "Flagged responses", "number of responses that bear the flag"),
     Column("responses", "", "Responses", "number of responses measured"),
     Column("excluded", "", "Excluded", "reason for exclusion given by a person; empty when included"),
+    # one lane of one blot
+    Column("target", "", "Target", "the protein that the antibody shows"),
+    Column("lane", "", "Lane", "lane of the membrane, 1 at the left"),
+    Column("replicate", "", "Replicate", "which of the lanes of an animal on one membrane"),
+    Column("position_px", "px", "Position", "row of the window's middle"),
+    Column("weight_kda", "kDa", "Weight", "molecular weight at the window's middle, by the ladder"),
+    Column("raw", "", "Raw volume", "sum of the signal over the window, in grey values"),
+    Column("background", "", "Background", "part of the raw volume that the membrane makes"),
+    Column("volume", "", "Volume", "raw volume less the background; negative where that is higher"),
+    Column("volume_arpls", "", "Volume over arPLS", "the same over the baseline of the whole lane"),
+    Column("lod", "", "Limit of detection", "three standard deviations of the volume of an empty window"),
+    Column("saturated", "", "Clipped part", "part of the window's pixels at the greatest value"),
+    Column("n_at_max", "", "Clipped pixels", "pixels of the window at the greatest value"),
+    Column("lanes", "", "Lanes", "number of lanes that hold a sample, the reference or a dilution"),
+    Column("lanes_flagged", "", "Lanes flagged", "number of lanes that bear the flag"),
     # one animal on one membrane
     Column("membrane", "", "Membrane", "membrane, or set of them, that the ratio comes from"),
     Column("endpoint", "", "Endpoint", "the target, or the phosphorylated target over its total"),

@@ -182,7 +182,6 @@ def test_a_reference_with_its_amount_belongs_to_the_series():
 @pytest.mark.parametrize(
     ("bands", "options", "words"),
     [
-        (series(30 * AMOUNTS, role="sample"), {}, "no membrane has a dilution series"),
         (series(30 * AMOUNTS[:2], ug=AMOUNTS[:2]), {}, "three amounts or more"),
         (series(30 * AMOUNTS), {"targets": ["actin"]}, "no membrane has a dilution series of actin"),
         (series(30 * AMOUNTS), {"limit_percent": 0}, "limit_percent is 0"),
@@ -192,3 +191,11 @@ def test_a_reference_with_its_amount_belongs_to_the_series():
 def test_mistakes_are_told(bands, options, words):
     with pytest.raises(DataError, match=words):
         blots.linear_range(bands, **options)
+
+
+def test_a_study_without_a_series_has_an_empty_table_and_nothing_is_flagged():
+    bands = series(30 * AMOUNTS, role="sample")
+    ranges = blots.linear_range(bands)
+    assert ranges.empty
+    assert "high_volume" in ranges
+    assert blots.flag_range(bands, ranges)["flags"].eq("").all()

@@ -23,7 +23,7 @@ ENDINGS = {
     "s": "s",
     "min": "min",
     "Hz": "Hz",
-    "ug": "µg",
+    "ug": "µg", "px": "px", "kda": "kDa",
 }
 
 

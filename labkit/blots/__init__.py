@@ -10,7 +10,7 @@ from labkit.blots.blocks import balance, percent_of_control, refuse_own_control
 from labkit.blots.dilution import flag_range, linear_range
 from labkit.blots.doublets import doublet
 from labkit.blots.image import BlotImage, as_image, read
-from labkit.blots.images import amiss, measure_blots, overview, propose, propose_one, read_blots
+from labkit.blots.images import amiss, count_flags, measure_blots, overview, propose, propose_one, read_blots
 from labkit.blots.lanes import Lanes, find_lanes
 from labkit.blots.polarity import propose_polarity
 from labkit.blots.ratios import loading_table, ratios
@@ -25,6 +25,7 @@ __all__ = [
     "amiss",
     "as_image",
     "balance",
+    "count_flags",
     "doublet",
     "find_band",
     "find_lanes",

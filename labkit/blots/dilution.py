@@ -60,14 +60,16 @@ def linear_range(
         origin against the better of the other two; ``offset_percent`` of the affine model, in % of its volume
         at the middle amount, and ``half_saturation_ug`` K of the saturating one; ``flags``. NaN where there
         is no range or no model; ``offset_percent`` and ``half_saturation_ug`` are given whichever model is
-        chosen.
+        chosen. No rows where no lane is one of a series.
 
     Raises
     ------
     DataError
-        If columns are missing, or no membrane has a series of three amounts or more.
+        If columns are missing, a target named has no series, or series have fewer than three amounts.
 
-    Notes ----- Errors of volumes grow with the volume, so all fits are of relative residuals, each by linear
+    Notes
+    -----
+    Errors of volumes grow with the volume, so all fits are of relative residuals, each by linear
     least squares: ``sum (b x / y - 1)²``, ``sum ((a + b x) / y - 1)²``, and ``sum ((c + d x) y / x - 1)²``
     with ``V = 1/d, K = c/d`` and d not below 0. The other model is chosen where its F test rejects the line
     at 5 %, Bonferroni's 2.5 % for each of the two. The range is the longest run of neighbouring amounts, at
@@ -98,6 +100,8 @@ def linear_range(
         for (membrane, target), own in series.groupby(["membrane", "target"], sort=True)
         if own["ug"].nunique() >= _LEAST_AMOUNTS
     ]
+    if series.empty and not len(targets):
+        return pd.DataFrame(columns=_COLUMNS)
     if not rows:
         of = f" of {listed(targets)}" if len(targets) else ""
         raise DataError(

@@ -21,7 +21,7 @@ from labkit.blots.volumes import measure
 from labkit.blots.weights import Ladder, find_markers, weights
 from labkit.errors import DataError, LabkitError, Problem, StudyError
 
-__all__ = ["amiss", "measure_blots", "overview", "propose", "propose_one", "read_blots"]
+__all__ = ["amiss", "count_flags", "measure_blots", "overview", "propose", "propose_one", "read_blots"]
 
 _HOLDS = ["membrane", "lane", "animal", "replicate", "role", "ug"]
 # A band whose weight is off by more is hardly the target: prestained markers run up to 10 % off.
@@ -224,6 +224,19 @@ def measure_blots(
     table = pd.concat([made[code] for code in images], ignore_index=True)
     first = ["code", "target", *_HOLDS]
     return table[[*first, *(name for name in table if name not in [*first, "band"])]]
+
+
+def count_flags(bands: pd.DataFrame) -> pd.DataFrame:
+    """Which flags the bands bear, and in how many lanes: one row per code, target and flag.
+
+    Ladders and empty lanes are left out, and so are the numbers in a flag.
+    """
+    where = ["code", "target"]
+    held = bands[~bands["role"].isin(["ladder", "empty"])]
+    each = held[[*where, "flags"]].assign(flags=held["flags"].str.split("; ")).explode("flags")
+    words = each["flags"].str.replace(r"[+-]?\d[\d.,e+]*", "…", regex=True)
+    counted = each.assign(flags=words)[words != ""].groupby([*where, "flags"]).size().rename("lanes_flagged")
+    return counted.reset_index().join(held.groupby("code").size().rename("lanes"), on="code")
 
 
 def _measured(
