@@ -31,17 +31,21 @@ _DEPTH_UM, _REACH_DEPTH_UM = 0.5, 1.5
 # The shaft at an offset is a low percentile along so much of the path: spines fill less than half of it.
 _SHAFT_PERCENTILE, _SHAFT_WINDOW_UM = 35, 8.0
 # A spot lies so far outside of the edge of the shaft.
-_OUTSIDE_UM, _REACH_UM = 0.1, 2.2
+_OUTSIDE_UM, _REACH_UM = 0.1, 1.8
 # Two spots are no closer than this, along and across.
 _APART_UM = (0.5, 0.7)
 # Irregularity of a shaft, as a part of its brightness; it adds to the noise as independent of it.
 _TEXTURE = 0.02
 # Spot over noise at sensitivity 1. Set on images apart from those that the accuracy is reported of.
-_THRESHOLD = 4.0
+_THRESHOLD = 5.0
 # The part of its peak down to which a spot's voxels tell its centre.
 _CENTRE_PART = 0.3
-# Golgi: beside dendrites lie specks of silver. Of a spot's density the gap to the shaft keeps this part.
-_CONTACT = {"fluorescence": 0.0, "brightfield": 0.35}
+# Golgi: beside dendrites lie specks of stain. Of a spot's density the way to the shaft keeps this part.
+_CONTACT = {"fluorescence": 0.0, "brightfield": 0.14}
+# What goes on outward with this part of its brightness, up to so far from the path, is a fibre that crosses.
+_CROSSING, _CROSSING_UM = 0.5, 3.8
+# Brightness of the ground, in its noise, that chance may reach among the places looked at.
+_CHANCE = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,9 @@ class Surroundings:
     floor
         (S,) signal beside the dendrite.
     score
-        Spot over noise.
+        Spot over noise; minus infinity beyond the edge of the image.
+    last_um
+        Depth of the last plane.
     """
 
     straight: Straightened
@@ -76,6 +82,7 @@ class Surroundings:
     contrast: Floats
     floor: Floats
     score: Floats
+    last_um: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +122,10 @@ def detect(
     stack, dendrite
         From `read` and `trace`.
     sensitivity
-        Spines are spots of 4 times the noise over `sensitivity`: 2 finds fainter ones, 0.5 only clear ones.
+        Spines are spots of 5 times the noise over `sensitivity`: 2 finds fainter ones, 0.5 only clear ones.
         The noise is that of the image plus 2 % of the shaft's brightness.
     contact
-        Part of its brightness that a spot must keep on the way to the shaft. By default 0.35 in brightfield,
+        Part of its brightness that a spot must keep on the way to the shaft. By default 0.14 in brightfield,
         where specks of stain lie beside dendrites and necks are opaque, and 0 in fluorescence, where thin
         necks may be dark.
 
@@ -191,6 +198,7 @@ def surroundings(stack: Stack, dendrite: Dendrite) -> Surroundings:
     noise = 1.4826 * percentile_filter(beside, 50, size=window, mode="nearest")
     # A noise-free image has no noise beside the dendrite either; rounding is what is left.
     scale = np.sqrt(noise**2 + (_TEXTURE * contrast) ** 2) + 1e-6 * np.abs(bright).max()
+    score = spot / np.maximum(scale, 1e-30)[:, None]
     return Surroundings(
         straight,
         bright,
@@ -199,8 +207,18 @@ def surroundings(stack: Stack, dendrite: Dendrite) -> Surroundings:
         outside,
         contrast,
         floor,
-        (spot / np.maximum(scale, 1e-30)[:, None]).astype(np.float32),
+        np.where(_inside(stack, straight), score, -np.inf).astype(np.float32),
+        float((stack.shape[0] - 1) * stack.scale_um[0]),
     )
+
+
+def _inside(stack: Stack, straight: Straightened) -> NDArray[np.bool_]:
+    """(S, U) whether a place lies on the image."""
+    inside = np.ones((len(straight.position_um), len(straight.across_um)), bool)
+    for axis in (1, 2):
+        place = straight.path_um[:, axis, None] + straight.across_um[None] * straight.left[:, axis, None]
+        inside &= (place >= 0) & (place <= (stack.shape[axis] - 1) * stack.voxel_um[axis])
+    return inside
 
 
 def _edges(shaft: Floats, across_um: NDArray[np.float64], step: float) -> tuple[Floats, Floats, Floats]:
@@ -223,6 +241,8 @@ def _edges(shaft: Floats, across_um: NDArray[np.float64], step: float) -> tuple[
 def find_spots(around: Surroundings, *, threshold: float, contact: float = 0.0) -> Spots:
     """Spots beside the shaft whose score is above the threshold and which touch the shaft as asked.
 
+    Spots of a fibre that crosses the dendrite and goes on outward are left out.
+
     Parameters
     ----------
     around
@@ -242,11 +262,13 @@ def find_spots(around: Surroundings, *, threshold: float, contact: float = 0.0) 
     peaks = (maximum_filter(score, size=size, mode="constant", cval=-np.inf) == score) & (score > threshold)
     s, u = np.nonzero(peaks)
     kept = _touching(around, s, u)
-    chosen = kept >= contact
+    chosen = (kept >= contact) & ~_crossing(around, s, u)
     s, u, kept = s[chosen], u[chosen], kept[chosen]
     along, across = _centres(around, s, u)
     nearest = np.clip(np.round(along / step).astype(int), 0, len(straight.position_um) - 1)
     place = straight.to_um(nearest, across, around.depth_um[s, u])
+    # The voxels of the first and last plane are continued beyond them.
+    place[:, 0] = np.clip(place[:, 0], 0, around.last_um)
     return Spots(s, u, along, across, place, around.score[s, u].astype(float), kept)
 
 
@@ -270,6 +292,29 @@ def _touching(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) ->
     between = same_side & (folded >= inner) & (around.outside_um[s] > 0)
     weakest = np.where(between, ways, np.inf).min(axis=1)
     return np.clip(weakest / np.maximum(over[s, u], 1e-12), 0, 1)
+
+
+def _crossing(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(n,) whether brightness goes on outward from a spot without a gap, within 45 degrees to either side."""
+    straight = around.straight
+    step, across = straight.step_um, straight.across_um
+    over = around.brightness - around.floor[:, None]
+    beside = over[:, np.abs(across) > 1.5]
+    noise = 1.4826 * float(np.median(np.abs(beside - np.median(beside))))
+    last = int(np.searchsorted(across, _CROSSING_UM))
+    out = np.zeros(len(s), bool)
+    for i, (row, column) in enumerate(zip(s, u, strict=True)):
+        # Mirrored, so that outward is always towards greater offsets.
+        side = over if across[column] > 0 else over[:, ::-1]
+        start = column if across[column] > 0 else over.shape[1] - 1 - column
+        needed = max(_CROSSING * side[row, start], _CHANCE * noise)
+        offsets = np.arange(start + round(0.4 / step), last + 1)
+        reach = offsets - start
+        out[i] = len(offsets) > 0 and all(
+            side[max(row - k, 0) : row + k + 1, offset].max() > needed
+            for k, offset in zip(reach, offsets, strict=True)
+        )
+    return out
 
 
 def _centres(

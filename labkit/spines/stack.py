@@ -69,7 +69,8 @@ class Stack:
 
         Examples
         --------
-        >>> Stack.from_array(np.zeros((5, 64, 64), np.uint8), voxel_um=(1, 0.1, 0.1), modality="fluorescence")
+        >>> voxels = np.arange(5 * 64 * 64).reshape(5, 64, 64)
+        >>> Stack.from_array(voxels, voxel_um=(1, 0.1, 0.1), modality="fluorescence")
         Stack(array: 5 planes of 64 x 64, voxel 1 x 0.1 x 0.1 um, fluorescence)
         """
         voxels = np.asarray(data)
@@ -211,7 +212,9 @@ def _made(
     size = _voxel(voxels.shape[0] == 1, told, given, where)
     if given is not None and np.isfinite(told[2]) and abs(told[2] / size[2] - 1) > 0.02:
         warnings = (*warnings, f"the file says pixels of {told[2]:g} um; {size[2]:g} um is used, as given")
-    sample = _sample(voxels)
+    sample = _sample(voxels, _STRIDE)
+    if sample.min() == sample.max():
+        sample = _sample(voxels, 1)
     if not np.isfinite(sample).all():
         raise ImageError("the image has voxels that are not numbers", where=where)
     if sample.min() == sample.max():
@@ -271,9 +274,9 @@ def _voxel(
     return size
 
 
-def _sample(voxels: Any) -> NDArray[np.float64]:
+def _sample(voxels: Any, stride: int) -> NDArray[np.float64]:
     """Some voxels of some planes, enough to know the histogram."""
     n = voxels.shape[0]
     chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST_PLANES)).round().astype(int))
-    step = slice(None, None, _STRIDE if min(voxels.shape[1:]) >= 16 * _STRIDE else 1)
+    step = slice(None, None, stride if min(voxels.shape[1:]) >= 16 * stride else 1)
     return np.concatenate([np.asarray(voxels[z : z + 1, step, step], float).ravel() for z in chosen])
