@@ -186,15 +186,18 @@ def mixed_rm(name: str) -> Iterator[Pair]:
         ours, theirs = terms.iloc[i], univariate.iloc[i]
         both = [ours["statistic"], ours["p"]], [theirs["F"], theirs["p"]]
         yield Pair(f"mixed ANOVA: F and P of {term}", *both, 1e-10, 0, PRINTED)
-    corrected = pd.DataFrame(r["gg_hf"])
-    within = terms.iloc[1:]
     s = model.sphericity
-    yield Pair("Greenhouse-Geisser: ε and P", [s.greenhouse_geisser, *within["p_gg"]],
-               [corrected["gg_eps"][0], *corrected["p_gg"]], 1e-9, 0, PRINTED)  # fmt: skip
-    yield Pair("Huynh-Feldt: ε and P", [s.huynh_feldt, *within["p_hf"]],
-               [corrected["hf_eps"][0], *corrected["p_hf"]], 1e-9, 0, PRINTED)  # fmt: skip
-    mauchly = [r["mauchly"][0][key] for key in ("W", "p")]
-    yield Pair("Mauchly: W and P", [s.mauchly_w, s.mauchly_p], mauchly, 1e-9, 0, PRINTED)
+    if r["gg_hf"]:  # two times need no correction
+        corrected, within = pd.DataFrame(r["gg_hf"]), terms.iloc[1:]
+        gg = [corrected["gg_eps"][0], *corrected["p_gg"]]
+        yield Pair(
+            "Greenhouse-Geisser: ε and P", [s.greenhouse_geisser, *within["p_gg"]], gg, 1e-9, 0, PRINTED
+        )
+        hf = [corrected["hf_eps"][0], *corrected["p_hf"]]
+        yield Pair("Huynh-Feldt: ε and P", [s.huynh_feldt, *within["p_hf"]], hf, 1e-9, 0, PRINTED)
+    if r["mauchly"] and r["mauchly"][0]["W"] is not None:
+        mauchly = [r["mauchly"][0][key] for key in ("W", "p")]
+        yield Pair("Mauchly: W and P", [s.mauchly_w, s.mauchly_p], mauchly, 1e-9, 0, PRINTED)
     for label, column, key in (
         ("generalised η²", "generalised_eta2", "ges"),
         ("partial η²", "partial_eta2", "pes"),
