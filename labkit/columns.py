@@ -40,7 +40,9 @@ _DECLARED = [
         "time_min", "min", "Time from induction", "time of the stimulus since induction; negative before it"
     ),
     Column("pathway", "", "Pathway", "stimulated pathway (S0, S1, ...)"),
-    Column("role", "", "Role", "of a pathway: test (receives the induction) or control; of a lane: what it holds"),
+    Column(
+        "role", "", "Role", "of a pathway: test (receives the induction) or control; of a lane: what it holds"
+    ),
     Column("pulse", "", "Pulse", "1 for a test pulse or the first of a pair, 2 for the second of a pair"),
     Column("n_averaged", "", "Sweeps averaged", "number of sweeps averaged into this response"),
     # one response
@@ -241,6 +243,44 @@ _DECLARED = [
     Column("wald_low", "", "Wald, lower limit", "lower end of the interval from the standard error"),
     Column("wald_high", "", "Wald, upper limit", "upper end of the interval from the standard error"),
     Column("fixed", "", "Fixed", "whether the parameter was known and not estimated"),
+    # one spine
+    Column("z_um", "µm", "Depth", "depth of the middle of the spine's head, from the first plane"),
+    Column("y_um", "µm", "y", "middle of the spine's head down the image, from the first row"),
+    Column("x_um", "µm", "x", "middle of the spine's head across the image, from the first column"),
+    Column("position_um", "µm", "Position", "distance of the spine's foot along the dendrite from its start"),
+    Column("side", "", "Side", "side of the dendrite, seen along its path: left or right"),
+    Column(
+        "length_um", "µm", "Length", "of a spine from the edge of the shaft to its tip; of a dendrite in 3-D"
+    ),
+    Column("head_width_um", "µm", "Head width", "full width at half maximum across the head, in the plane"),
+    Column("neck_width_um", "µm", "Neck width", "least full width at half maximum between shaft and head"),
+    Column("neck_length_um", "µm", "Neck length", "from the edge of the shaft to the head"),
+    Column("volume_um3", "µm³", "Spine volume", "ball of the head's width and cylinder of the neck's"),
+    Column(
+        "brightness_over_shaft", "", "Brightness over shaft", "of the head over that of the shaft beside it"
+    ),
+    Column("confidence", "", "Confidence", "0 to 1; 0.5 where the spot is as clear as detection asks for"),
+    Column("origin", "", "Origin", "auto, added, moved, removed or reclassed by a person"),
+    Column("spine_class", "", "Spine class", "stubby, thin, mushroom, filopodium or unclassified"),
+    Column("class_margin_percent", "%", "Class margin", "least change of one size that changes the class"),
+    # one dendrite
+    Column("length_mip_um", "µm", "Length in projection", "length of the dendrite's path without its depth"),
+    Column("counted_length_um", "µm", "Counted length", "length of the dendrite without its end zones"),
+    Column("n_spines", "", "Spines", "number of spines outside of the end zones"),
+    Column("density_per_10um", "1/10 µm", "Spine density", "spines per 10 µm of counted length"),
+    *(
+        Column(f"{name}_per_10um", "1/10 µm", f"{name.capitalize()} density", f"{name} spines per 10 µm")
+        for name in ("stubby", "thin", "mushroom", "filopodium", "unclassified")
+    ),
+    # what a detector found, against a person
+    Column("detected", "", "Detected", "spines that were found along the path"),
+    Column("kept", "", "Kept", "detected spines that the person left, moved by 0.6 µm at most or reclassed"),
+    Column("false", "", "False", "detected spines that the person removed or moved away"),
+    Column("missed", "", "Missed", "spines that the person added, or moved a mark to from farther away"),
+    Column("reclassed", "", "Reclassed", "kept spines to which the person gave another class"),
+    Column("precision", "", "Precision", "part of the detected spines that was kept"),
+    Column("recall", "", "Recall", "part of the spines that was detected"),
+    Column("f1", "", "F1", "harmonic mean of precision and recall"),
 ]
 
 COLUMNS = {column.name: column for column in _DECLARED}

@@ -23,7 +23,12 @@ ENDINGS = {
     "s": "s",
     "min": "min",
     "Hz": "Hz",
-    "ug": "µg", "px": "px", "kda": "kDa",
+    "ug": "µg",
+    "px": "px",
+    "kda": "kDa",
+    "um": "µm",
+    "um3": "µm³",
+    "per_10um": "1/10 µm",
 }
 
 
