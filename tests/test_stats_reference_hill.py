@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,3 +61,36 @@ def test_hill_curves_agree_with_r(name):
             near = {"rel": 1e-4, "abs": 2e-3 * r["se"][parameter]}
             ours = found.loc[parameter, ["ci_low", "ci_high"]].tolist()
             assert ours == pytest.approx(r["profile_ci"][parameter], **near)
+
+
+def digits() -> pd.DataFrame:
+    """Digits of agreement with R: -log10 of the relative error."""
+    found: dict[str, list[float]] = {}
+    for name in ids("hill"):
+        table, y, dose = case(name)
+        if table[dose].nunique() <= 4:
+            continue
+        r = json.loads((CASES / "expected" / f"{name}.json").read_text())["result"]
+        curve = stats.hill(table, y, dose=dose, unit=None)
+        ours = curve.parameters.loc[list(NAMES)]
+        pairs = {
+            "parameters": (ours["value"], [r["params"][p] for p in NAMES]),
+            "standard errors": (ours["se"], [r["se"][p] for p in NAMES]),
+            "residual sum of squares": ([curve.rss], [r["rss"]]),
+            "lack of fit: F and P": (
+                [curve.lack_of_fit.statistic, curve.lack_of_fit.p],
+                [r["lack_of_fit"]["F"], r["lack_of_fit"]["p"]],
+            ),
+        }
+        if "error" not in r["profile_ci"]:
+            theirs = np.array([r["profile_ci"][p] for p in NAMES]).ravel()
+            pairs["profile intervals"] = (ours[["ci_low", "ci_high"]].to_numpy().ravel(), theirs)
+        for need, (a, b) in pairs.items():
+            a, b = np.asarray(a, float), np.asarray(b, float)
+            found.setdefault(need, []).append(-math.log10(max((np.abs(a - b) / np.abs(b)).max(), 1e-15)))
+    rows = [(need, len(d), min(d), float(np.median(d))) for need, d in found.items()]
+    return pd.DataFrame(rows, columns=["need", "cases", "fewest", "median"])
+
+
+if __name__ == "__main__":
+    print(digits().round(1).to_string(index=False))

@@ -140,3 +140,72 @@ def test_what_was_left_out_is_told(slices):
 def test_a_comparison_shows_itself_as_its_sentence(slices):
     result = compare(slices)
     assert repr(result) == result.summary()
+
+
+# Designs: each is told as it was made.
+
+
+@pytest.fixture
+def lanes():
+    """Logs with differences of log 1.5 and log 2 from vehicle, three membranes, a weight."""
+    noise = [0.10, -0.10, 0.0, -0.05, 0.10, -0.05, 0.02, 0.03, -0.05]
+    rows = [
+        (
+            f"{group}{i}",
+            f"B{i}",
+            group,
+            fold * math.exp(0.4 * i + noise[3 * j + i]),
+            20.0 + noise[(5 * i + j) % 9],
+        )
+        for j, (group, fold) in enumerate((("vehicle", 2.0), ("low", 3.0), ("high", 4.0)))
+        for i in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["animal", "membrane", "group", "psd95", "weight"])
+
+
+def blot(lanes, **arguments):
+    given = {"group": "group", "order": ["vehicle", "low", "high"]} | arguments
+    return stats.compare(lanes, "psd95", **given)
+
+
+def test_ratios_are_told_as_folds_with_their_interval(lanes):
+    result = blot(lanes, scale="log", block="membrane")
+    row = result.posthoc.iloc[0]
+    assert f"low / vehicle 1.50-fold (95% CI {row['ratio_low']:.2f} to {row['ratio_high']:.2f}), P = " in (
+        result.summary()
+    )
+    assert "high / vehicle 2.00-fold (" in result.summary()
+    assert "−" not in result.summary().split("adjusted means: ")[1].split(", P")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "unsaid"),
+    [
+        ({"block": "membrane"}, "a linear model with membrane as block", "covariate"),
+        ({"covariate": "weight"}, "a linear model with weight as covariate", "block"),
+        (
+            {"block": "membrane", "covariate": "weight"},
+            "membrane as block and weight as covariate",
+            "Jonckheere",
+        ),
+        ({"scale": "log"}, "Natural logarithms of the values were compared", "linear model"),
+        ({"scale": "logged"}, "differences between groups are ratios of geometric means", "linear model"),
+        ({}, "one-way analysis of variance", "ogarithm"),
+        ({"block": "membrane", "posthoc": "none"}, "membrane as block", "contrasted"),
+    ],
+)
+def test_the_methods_tell_the_design_and_nothing_else(lanes, arguments, said, unsaid):
+    methods = blot(lanes, **arguments).methods()
+    assert said in methods
+    assert unsaid not in methods
+    assert methods.count("..") == 0
+    assert "α = 0.05" in methods
+
+
+def test_every_number_of_the_summary_is_that_of_the_tables(lanes):
+    """F, its df, P and the folds as printed, read back."""
+    result = blot(lanes, scale="log", block="membrane")
+    said = result.summary()
+    assert f"F(2, 4) = {result.omnibus.statistic:.1f}, {p_value(result.omnibus.p)}" in said
+    for row in result.posthoc.to_dict("records"):
+        assert p_value(row["p_adjusted"]) in said

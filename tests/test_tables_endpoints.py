@@ -90,15 +90,15 @@ def test_an_endpoint_that_could_not_be_compared_keeps_its_column(lanes):
 
 def test_contrasts_of_logs_are_ratios(lanes):
     linear, logs = compare(lanes), compare(lanes, scale="log")
-    found = tables.contrasts({"raw": linear, "psd95": logs}, labels=LABELS)
+    found = tables.contrasts({"untransformed": linear, "psd95": logs}, labels=LABELS)
     assert list(found) == ["Difference or ratio (95% CI)", "Adjusted P", "Hedges' g (95% CI)"]
     assert ("psd95", "10 mg/kg / Vehicle") in found.index
-    assert ("raw", "10 mg/kg − Vehicle") in found.index
+    assert ("untransformed", "10 mg/kg − Vehicle") in found.index
     cell = plain(found.loc[("psd95", "10 mg/kg / Vehicle")].iloc[0])
     row = logs.posthoc.iloc[0]
     assert cell == f"1.50 ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
     assert next(iter(tables.contrasts({"psd95": logs}))) == "Ratio (95% CI)"
-    assert next(iter(tables.contrasts({"raw": linear}))) == "Difference (95% CI)"
+    assert next(iter(tables.contrasts({"untransformed": linear}))) == "Difference (95% CI)"
 
 
 def test_pairs_that_name_the_control_last_count_too(lanes):
@@ -122,12 +122,12 @@ def test_curves_are_set_out():
     table = pd.DataFrame({"dose": doses, "ltp": rise + np.tile([-2.0, 0.0, 2.0], 6)})
     curve = stats.hill(table, "ltp", unit=None)
     fixed = stats.hill(table, "ltp", unit=None, slope=1.0)
-    found = tables.hill({"ltp": curve, "fixed": fixed, "other": DataError("no plateau")}, dose_unit="mg/kg")
+    found = tables.hill({"ltp": curve, "held": fixed, "other": DataError("no plateau")}, dose_unit="mg/kg")
     ec50 = curve.parameters.loc["ec50"]
     assert plain(found.loc["ltp", "EC50, mg/kg (95% CI)"]) == (
         f"5.00 ({ec50['ci_low']:.2f} to {ec50['ci_high']:.2f})"
     )
-    assert found.loc["fixed", "Hill slope (95% CI)"] == "1.00 (fixed)"
+    assert found.loc["held", "Hill slope (95% CI)"] == "1.00 (fixed)"
     assert found.loc["other", "Note"] == "not fitted: no plateau."
     assert "Note" not in tables.hill({"ltp": curve})
     wide = table.assign(ltp=rise + np.tile([-12.0, 0.0, 12.0], 6)).query("dose < 20")
@@ -139,14 +139,14 @@ def test_curves_are_set_out():
 def test_equivalence_is_set_out(lanes):
     results = {
         "psd95": stats.equivalence(compare(lanes, scale="log"), margin=1.7),
-        "raw": stats.equivalence(compare(lanes), margin=0.2),
+        "untransformed": stats.equivalence(compare(lanes), margin=0.2),
         "none": DataError("ranks have no difference"),
     }
     found = tables.equivalence(results, labels=LABELS)
     row = found.loc[("psd95", "10 mg/kg / Vehicle")]
     assert row["Margin"] == "0.588 to 1.70"
     assert plain(row["Difference or ratio (90% CI)"]).startswith("1.50 (1.")
-    assert found.loc[("raw", "30 mg/kg − Vehicle"), "Equivalent"] == "not shown"
+    assert found.loc[("untransformed", "30 mg/kg − Vehicle"), "Equivalent"] == "not shown"
     assert found.loc[("none", ""), "Equivalent"] == "not tested: ranks have no difference."
     assert list(found)[-1] == "Equivalent"
 
@@ -155,7 +155,7 @@ def test_equivalence_is_set_out(lanes):
 
 
 def filled(lanes, **arguments) -> pd.DataFrame:
-    made = {"psd95": compare(lanes, scale="log"), "raw": compare(lanes)}
+    made = {"psd95": compare(lanes, scale="log"), "untransformed": compare(lanes)}
     return tables.arrive(made, **{"primary": ["psd95"], "labels": LABELS} | arguments).droplevel("Topic")
 
 
@@ -165,13 +165,16 @@ def test_what_the_kit_knows_is_filled_in(lanes):
     said = found["Reported"]
     assert said["1a"] == "Vehicle (control), 10 mg/kg, 30 mg/kg"
     assert said["1b"] == "the animal"
-    assert said["2a"] == "psd95: Vehicle 3, 10 mg/kg 3, 30 mg/kg 3; raw: Vehicle 3, 10 mg/kg 3, 30 mg/kg 3"
+    assert (
+        said["2a"]
+        == "psd95: Vehicle 3, 10 mg/kg 3, 30 mg/kg 3; untransformed: Vehicle 3, 10 mg/kg 3, 30 mg/kg 3"
+    )
     assert said["3b"] == "Vehicle: none; 10 mg/kg: bubble (2); 30 mg/kg: none"
-    assert said["6a"] == "primary: psd95; secondary: raw"
+    assert said["6a"] == "primary: psd95; secondary: untransformed"
     assert "Software: labkit 1.0, scipy 1.17." in said["7a"]
     # The two endpoints were compared in different ways, so each has its paragraph.
     assert "psd95: The experimental unit" in said["7a"]
-    assert "raw: The experimental unit" in said["7a"]
+    assert "untransformed: The experimental unit" in said["7a"]
     assert "Vehicle 1 ×/÷ 1.1" in said["10a"]
     assert "-fold" in said["10b"]
     assert found["Stated"][["1a", "2a", "3b", "7a", "10b"]].tolist() == ["yes"] * 5
