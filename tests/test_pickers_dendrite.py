@@ -21,6 +21,7 @@ from labkit.pickers import DendriteItem, DendritePicker, dendrite_items
 from labkit.pickers import spines_marks as marks
 from labkit.pickers.dendrite_images import Looks, along, brightest_z
 from labkit.pickers.dendrite_items import with_repeats
+from labkit.pickers.dendrite_picture import projected
 
 SCRIPTS = Path(__file__).parent.parent / "labkit" / "pickers"
 VOXEL_UM = (0.5, 0.1, 0.1)
@@ -384,7 +385,7 @@ def test_second_looks_are_stored_apart_and_give_pairs(tmp_path):
     row = both.dendrites.iloc[0]
     assert (row["code"], row["code_again"]) == (again.repeat_of, again.code)
     assert (row["spines"], row["spines_again"], row["mushroom"], row["mushroom_again"]) == (3, 3, 1, 0)
-    assert row["density_per_10_um"] == pytest.approx(30 / 16)
+    assert row["density_per_10um"] == pytest.approx(30 / 16)
     seen = sorted(map(tuple, both.spines[["first", "second"]].to_numpy()))
     assert seen == [("", "thin"), ("mushroom", "stubby"), ("stubby", "stubby"), ("thin", "")]
     assert set(picker.dendrites()) == {again.repeat_of}, "a second look is no second dendrite"
@@ -424,6 +425,7 @@ def test_messages_do_what_the_methods_do_and_are_answered_with_the_dendrite_in_h
     assert set(picks.load(items[2].file).picks) == {"path 2-1", "spines 2-1"}
     assert say(picker, do="exclude", index=0, reason="too short")["items"][0]["reason"] == "too short"
     assert say(picker, do="undo")["show"] == 0
+    assert say(picker, do="find", index=1)["hand"]["index"] == 1, "also when it cannot be done"
 
 
 @pytest.mark.parametrize(
@@ -681,6 +683,18 @@ def test_the_picture_shows_each_spine_in_its_colour_where_it_is(tmp_path):
     assert (stubby[0] - thin[0]) / (mushroom[0] - thin[0]) == pytest.approx(2.2 / 2, rel=0.05)
     per_um = (mushroom[1] - thin[1]) / 4
     assert mushroom[0] - thin[0] == pytest.approx(2 * per_um, rel=0.05), "pixels are square"
+
+
+def test_the_picture_shows_path_and_spines_on_the_image(tmp_path):
+    looks = Looks(item(tmp_path))
+    path = np.array(trace(None, PATH).path_um)
+    places = np.array([spine[:3] for spine in SPINES])
+    seen = projected(looks, path, places)
+    for row, column in [*seen["path"][20:-20:20], *seen["spines"]]:
+        around = seen["grey"][int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2]
+        assert around.mean() > 150, "on what is bright"
+    assert np.median(seen["grey"]) < 60
+    assert seen["um_per_px"] == 0.1
 
 
 def test_the_picture_of_25_noisy_dendrites_is_small(tmp_path):

@@ -129,8 +129,11 @@ def test_as_many_spines_as_possible_are_matched():
             made = marks.added(made, (0, 0, x), spine_class)
         return made
 
-    # the nearest pair, 0.0 and 0.5, would leave 1.0 and -0.55 alone
-    first, second = at((0.0, "thin"), (1.0, "stubby")), at((0.5, "stubby"), (-0.55, "thin"), (9, "mushroom"))
+    # the nearest pair, 0.0 and 0.05, would leave 0.63 and -0.58 alone
+    first, second = (
+        at((0.0, "thin"), (0.63, "stubby")),
+        at((0.05, "stubby"), (-0.58, "thin"), (9, "mushroom")),
+    )
     pairs = matched(first, second)
     assert sorted(map(tuple, pairs.to_numpy())) == [("", "mushroom"), ("stubby", "stubby"), ("thin", "thin")]
     assert matched([], first)["second"].tolist() == ["thin", "stubby"]

@@ -81,6 +81,12 @@ export class Asked extends DendriteHand {
     return crop && crop.key === this.lines[this.current]?.key ? crop.along : null;
   }
 
+  /** Marks along the path. */
+  inOrder(marks) {
+    const along = (mark) => this.lying(mark)?.[0] ?? 0;
+    return [...marks].sort((a, b) => along(a) - along(b));
+  }
+
   remove() {
     this.model.off("msg:custom", this.onMessage);
     super.remove();

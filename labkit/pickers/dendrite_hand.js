@@ -3,9 +3,10 @@
 // A drag, or a point that was just clicked, is this page's own until Python has answered; then what Python holds is
 // shown. Paths are sent one at a time: what is clicked while one is traced goes along with the next.
 
-import { nearestPlace, placeOf, planesOf, samePlace, slotFor } from "./dendrite_view.js";
+import { nearestOnLine, nearestPlace, placeOf, planesOf, samePlace, slotFor } from "./dendrite_view.js";
 import { PickerView } from "./view.js";
 
+const FARTHEST_UM = 8; // of a spine from the path: filopodia are shorter
 const NOTHING = { points: [], marks: [], key: "", stale: false };
 
 export class DendriteHand extends PickerView {
@@ -117,12 +118,19 @@ export class DendriteHand extends PickerView {
       this.pointAt = slot;
       this.sendPath();
     } else if (this.hand.points.length < 2) this.complain("Trace the path first: press 1 and click along the dendrite.");
+    else if (this.awayFromPath(place) > FARTHEST_UM)
+      this.complain(`That is ${this.awayFromPath(place).toFixed(0)} µm from the path: no spine is added. Drag to move the view.`);
     else {
       this.expected = place;
+      this.complaint = "";
       this.send({ do: "add", at: place, planes: this.planesHere() });
     }
     this.fillMarks();
     this.draw();
+  }
+
+  awayFromPath([, y, x]) {
+    return this.line.line.length ? nearestOnLine(this.line.line, [y, x])[1] : 0;
   }
 
   /** What was pressed is chosen, where it is. */
@@ -147,16 +155,12 @@ export class DendriteHand extends PickerView {
       this.pointAt = (this.pointAt + by + this.points.length) % this.points.length;
       return this.goTo(this.points[this.pointAt]);
     }
-    const marks = this.inOrder(this.seenMarks());
+    const isChosen = (mark) => samePlace(placeOf(mark), this.chosen);
+    const marks = this.inOrder(this.seenMarks().filter((mark) => mark.origin !== "removed" || isChosen(mark)));
     if (!marks.length) return;
-    const at = marks.findIndex((mark) => samePlace(placeOf(mark), this.chosen));
+    const at = marks.findIndex(isChosen);
     const next = at < 0 ? (by > 0 ? 0 : marks.length - 1) : (at + by + marks.length) % marks.length;
     this.choose(placeOf(marks[next]));
-  }
-
-  inOrder(marks) {
-    const along = (mark) => this.lying(mark)?.[0] ?? 0;
-    return [...marks].sort((a, b) => along(a) - along(b));
   }
 
   /** A drag goes on: what is dragged stands under the pointer. */
@@ -215,8 +219,8 @@ export class DendriteHand extends PickerView {
       this.pointAt = Math.min(this.pointAt, this.local.length - 1);
       this.sendPath();
     } else if (this.chosenMark()) {
+      // One that was found stays chosen, so that the next one is one key away, and so is having it back.
       this.send({ do: "remove", at: this.chosen });
-      if (this.chosenMark().origin !== "removed") this.chosen = null;
     }
     this.fillMarks();
     this.draw();
@@ -277,6 +281,7 @@ export class DendriteHand extends PickerView {
       this.settle();
     }
     super.receive(state);
+    if (this.mode === "spines" && this.points.length < 2 && this.marks[this.current].status === "proposed") this.mode = "path";
     if (own && this.findNext && !this.tracing && !state.error) {
       this.findNext = false;
       if (this.hand.stale) this.find();

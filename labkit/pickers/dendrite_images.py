@@ -22,6 +22,7 @@ _STRIP_STEP_UM = 0.08
 _STRIP_MOST_PX = 6000
 _DEPTH_UM = 1.0  # how far above and below its own plane a strip looks; a crop, half of it
 _PIECE_PX = 160  # of a strip that is cut at once: the box around it stays small whatever the stack
+_MOST_VOXELS = 400_000_000  # that a projection reads
 _SAMPLE_PLANES, _SAMPLE_PIXELS = 24, 250_000
 
 
@@ -72,7 +73,7 @@ class Looks:
         box
             First row, row after the last, first column, column after the last.
         step
-            Each so many rows and columns are one, their mean.
+            Each so many rows and columns are one: their mean, of a large stack the pixel in their middle.
         """
         z, y, x = self.item.shape
         first, last = (int(np.clip(plane, 0, z - 1)) for plane in sorted(planes))
@@ -80,10 +81,17 @@ class Looks:
         rows = slice(max(0, top), min(y, bottom))
         columns = slice(max(0, left), min(x, right))
         pick = np.minimum if self.item.is_brightfield else np.maximum
+        is_sampled = step > 1 and (last - first) * y * x > _MOST_VOXELS
+        if is_sampled:
+            # Every voxel of a large stack would take seconds: for a coarse look one pixel tells its block.
+            rows, columns = (
+                slice(cut.start + step // 2, cut.start + (cut.stop - cut.start) // step * step, step)
+                for cut in (rows, columns)
+            )
         seen = np.asarray(self._data[first, rows, columns])
         for plane in range(first + 1, last + 1):  # one plane in memory at a time
             seen = pick(seen, np.asarray(self._data[plane, rows, columns]))
-        if step > 1:
+        if step > 1 and not is_sampled:
             h, w = (max(1, n // step) for n in seen.shape)
             seen = seen[: h * step, : w * step].reshape(h, min(step, seen.shape[0]), w, -1).mean(axis=(1, 3))
         return np.ascontiguousarray(self.grey(seen))

@@ -174,7 +174,7 @@ export function fillHand(part, { points, marks, stale, line, mode, hiddenCount, 
     points.length === 0 && "Click along the dendrite: two points or more. The path between them is found.",
     points.length === 1 && "Click the next point of the path.",
     points.length > 1 && stale && !busy && "Add, drag or delete points until the path is right; then Enter finds the spines.",
-    mode === "spines" && points.length > 1 && !stale && !busy && "Click a spine to choose it, M T S F give its class, Del removes it; click beside the shaft to add one.",
+    mode === "spines" && points.length > 1 && !stale && !busy && "Click a spine to choose it, beside the shaft to add one; M T S F: its class; Del: remove.",
     line.flags,
   ]
     .filter(Boolean)

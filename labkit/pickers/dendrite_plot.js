@@ -34,10 +34,10 @@ export function shapePath(pen, kind, x, y, r) {
 export function paintMark(pen, mark, x, y, { chosen = false, pale = false, r = 6 } = {}) {
   pen.globalAlpha = pale ? 0.38 : 1;
   if (mark.origin === "removed") {
-    pen.globalAlpha = chosen ? 1 : pale ? 0.25 : 0.6;
+    pen.globalAlpha = chosen ? 1 : pale ? 0.3 : 0.85;
     pen.beginPath();
     for (const [dx, dy] of [[1, 1], [1, -1]]) pen.moveTo(x - 4 * dx, y - 4 * dy), pen.lineTo(x + 4 * dx, y + 4 * dy);
-    outlined(pen, "#bdbdbd", 1.5);
+    outlined(pen, "#ff8080", 1.5);
   } else {
     shapePath(pen, mark.class, x, y, r);
     outlined(pen, CLASS_COLOUR[mark.class], 1.8);

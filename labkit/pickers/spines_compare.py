@@ -101,7 +101,7 @@ class Repeats:
     Attributes
     ----------
     dendrites : DataFrame
-        One row per pair: code, code_again, and of each look length_um, spines, density_per_10_um and the
+        One row per pair: code, code_again, and of each look length_um, spines, density_per_10um and the
         number of each class (`spines`, `spines_again`, `mushroom`, `mushroom_again`, ...): pairs for an ICC.
     spines : DataFrame
         One row per spine: code, first, second: its class at either look, '' where it was not marked: pairs
@@ -124,14 +124,14 @@ class Look:
         own = present(self.marks)
         density = 10 * len(own) / self.length_um
         by_class = {name: sum(mark["class"] == name for mark in own) for name in CLASSES}
-        return {"length_um": self.length_um, "spines": len(own), "density_per_10_um": density, **by_class}
+        return {"length_um": self.length_um, "spines": len(own), "density_per_10um": density, **by_class}
 
 
 def repeats(pairs: Sequence[Sequence[Look]]) -> Repeats:
     """Both looks at each dendrite, side by side."""
     rows: list[dict[str, Any]] = []
     spines = [pd.DataFrame(columns=["code", "first", "second"], dtype=object)]
-    names = ["length_um", "spines", "density_per_10_um", *CLASSES]
+    names = ["length_um", "spines", "density_per_10um", *CLASSES]
     for first, again in pairs:
         row: dict[str, Any] = {"code": first.code, "code_again": again.code}
         once, twice = first.counts(), again.counts()
