@@ -54,7 +54,7 @@ export function build(id) {
     box(
       "main",
       head(keep("membrane", span("saved")), keep("lanesOut", span("outs"))),
-      keep("note", make("div", { class: "lk-note" })),
+      keep("note", make("details", { class: "lk-note" }, make("summary", {}), make("div", {}))),
       box(
         "tools",
         span("group", button("zoomOut", "−", "-", "Zoom out"), button("fit", "Fit", "0", "Whole image"), button("zoomIn", "+", "+", "Zoom in")),
@@ -123,7 +123,10 @@ export function fillState(part, item, mark, lane, { lanes }, image, turned) {
   const expected = item.roles.length;
   const notes = [...item.warnings];
   if (expected && expected !== n) notes.unshift(`There are ${n} lanes here, and ${expected} in the sheet of lanes.`);
-  part.note.textContent = notes.join(" ");
+  const [first, rest] = part.note.children;
+  first.textContent = (notes[0] ?? "") + (notes.length > 1 ? ` (${notes.length - 1} more)` : "");
+  rest.textContent = notes.slice(1).join(" ");
+  part.note.hidden = !notes.length;
   const out = Object.entries(mark.out).map(([number, reason]) => `lane ${number}: ${reason}`);
   part.lanesOut.textContent = out.length ? `excluded ${out.join("; ")}` : "";
   part.exclude.textContent = mark.reason ? "Include blot" : "Exclude blot…";

@@ -10,12 +10,11 @@ import numpy as np
 
 from labkit.pickers.display import COLOURED, SATURATED, display
 from labkit.pickers.shapes import Band, Lanes, corners
-from labkit.pickers.sheet import AMBER, MARKS, Legend, Sheet, columns_for
+from labkit.pickers.sheet import AMBER, LANE, MARKS, PAINT, Legend, Sheet, columns_for
 
 __all__ = ["BlotPanel", "blot_grid"]
 
-_LANE, _SATURATED, _COLOURED = "#0072b2", "#e5007d", "#00a0b0"
-_GREYS = 40  # more of them cannot be told apart at this size, and cost twice the bytes
+_GREYS = 48  # more of them cannot be told apart at this size, and cost more bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +81,15 @@ def blot_grid(panels: Sequence[BlotPanel], *, width: int = 1000) -> tuple[bytes,
     for (colour, thick), paths in lines.items():
         sheet.axes.add_collection(LineCollection(paths, colors=colour, linewidths=thick, zorder=3))
     legend = Legend(sheet)
-    legend.line("lane", color=_LANE)
+    legend.line("lane", color=LANE)
     legend.area("window of the target", facecolor="none", edgecolor=AMBER, linewidth=1)
-    for label, colour, which in (("saturated", _SATURATED, "saturated"), ("coloured", _COLOURED, "coloured")):
+    for which, colour in PAINT.items():
         if any(np.any(getattr(panel.image, which)) for panel in panels):
-            legend.area(f"{label} pixels", color=colour)
+            legend.area(f"{which} pixels", color=colour)
     if any(panel.excluded_lanes for panel in panels):
         legend.line("excluded lane", color=MARKS["excluded"][1])
     legend.statuses(panel.status for panel in panels)
-    return sheet.png(), sheet.size
+    return sheet.png(greys=_GREYS), sheet.size
 
 
 def _scale(panel: BlotPanel, wide: float) -> float:
@@ -118,7 +117,7 @@ def _draw(sheet: Sheet, lines: dict, panel: BlotPanel, at: tuple[float, float], 
     lines.setdefault(("#b5b5b5", 0.6), []).append(frame)
     for number, ((a, b, _), box) in enumerate(zip(panel.lanes["lanes"], boxes, strict=True), 1):
         x0, y0, x1, y1 = box
-        lines.setdefault((_LANE, 0.4), []).append(path((a, lane_top), (b, lane_bottom)))
+        lines.setdefault((LANE, 0.4), []).append(path((a, lane_top), (b, lane_bottom)))
         lines.setdefault((AMBER, 0.8), []).append(path((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)))
         if number in panel.excluded_lanes:
             cross = lines.setdefault((MARKS["excluded"][1], 1.0), [])
@@ -129,7 +128,7 @@ def _draw(sheet: Sheet, lines: dict, panel: BlotPanel, at: tuple[float, float], 
         if pitch >= 9 or number in (1, n):
             [(x, y)] = path((a, lane_top))
             y = max(y - 5, at[1] + 5)
-            sheet.text(x, y, str(number), ha="center", fontsize=4.6, color=_LANE, plate=True, zorder=4)
+            sheet.text(x, y, str(number), ha="center", fontsize=4.6, color=LANE, plate=True, zorder=4)
 
 
 def _small(panel: BlotPanel, width: int) -> np.ndarray:
@@ -139,7 +138,7 @@ def _small(panel: BlotPanel, width: int) -> np.ndarray:
     linear = (copy.grey / np.float32(255)) ** 2
     low, high = np.quantile(linear, [0.01, 0.998])
     grey = 1 - np.clip((linear - low) / ((high - low) or 1.0), 0, 1)
-    picture = np.repeat((np.rint(grey * (_GREYS - 1)) / (_GREYS - 1))[:, :, None], 3, axis=2)
-    for mark, colour in ((COLOURED, _COLOURED), (SATURATED, _SATURATED)):
-        picture[copy.marks == mark] = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    for mark, which in ((COLOURED, "coloured"), (SATURATED, "saturated")):
+        picture[copy.marks == mark] = [int(PAINT[which][k : k + 2], 16) / 255 for k in (1, 3, 5)]
     return 0.5 + 0.5 * picture if panel.status == "excluded" else picture

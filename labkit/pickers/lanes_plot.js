@@ -142,8 +142,12 @@ function paintShapes(pen, scene) {
   // Numbers at both ends of each lane, kept in sight; they are the grips that tilt it.
   pen.textAlign = "center";
   pen.font = pen.font.replace(/^\d+px/, "11px");
+  const most = lanes.lanes.length - 1;
+  const pitch = most ? ((lanes.lanes[most][0] - lanes.lanes[0][0]) / most) * view.scale : Infinity;
+  const apart = Math.max(1, Math.ceil((most < 9 ? 16 : 22) / pitch));
   for (const end of [0, 1]) {
     lanes.lanes.forEach((_, k) => {
+      if (k % apart && k !== lane) return; // no room for all
       const { x, y: row } = numberAt(scene, k, end);
       const words = String(k + 1);
       const wide = Math.max(14, 7 * words.length + 5);

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["AMBER", "INK", "MARKS", "MUTED", "TEXT", "Legend", "Sheet", "columns_for"]
+__all__ = ["AMBER", "INK", "LANE", "MARKS", "MUTED", "PAINT", "TEXT", "Legend", "Sheet", "columns_for"]
 
 # A status is told by its mark and its word; the colour only helps (4.5:1 on white).
 MARKS = {
@@ -20,6 +20,8 @@ MARKS = {
     "excluded": ("✕", "#b3450a"),
 }
 INK, MUTED, AMBER = "#1f1f1f", "#5f5f5f", "#a86400"
+LANE = "#0072b2"
+PAINT = {"saturated": "#e5007d", "coloured": "#00a0b0"}  # pixels of an image that are marked
 TEXT = {"fontsize": 6.6, "color": INK, "va": "center", "parse_math": False}
 _WIDE = 4.5  # CSS pixels of an average letter at this size
 
@@ -67,15 +69,36 @@ class Sheet:
             x + width / 2, y, words, ha="center", plate=True, color=MARKS[status][1], fontsize=6, zorder=4
         )
 
-    def png(self) -> bytes:
-        """The sheet as a PNG. Few colours are in use: a palette looks the same at a third of the size."""
+    def png(self, *, greys: int = 0) -> bytes:
+        """The sheet as a PNG of few colours: it looks the same as with all of them at a third of the size.
+
+        With `greys`, so many of them in equal steps and the colours of marks and lines in shades, as images
+        need; else whatever colours are used most.
+        """
         from PIL import Image
 
         self._canvas.draw()
         image = Image.fromarray(np.asarray(self._canvas.buffer_rgba())[:, :, :3])
+        if greys:
+            palette = Image.new("P", (1, 1))
+            palette.putpalette(_palette(greys))
+            image = image.quantize(palette=palette, dither=Image.Dither.NONE)
+        else:
+            image = image.quantize(255, method=Image.Quantize.FASTOCTREE)
         file = io.BytesIO()
-        image.quantize(255, method=Image.Quantize.FASTOCTREE).save(file, format="png", optimize=True)
+        image.save(file, format="png", optimize=True)
         return file.getvalue()
+
+
+def _palette(greys: int) -> list[int]:
+    """Greys, and each colour in steps to white and to black, as 768 numbers at the most."""
+    colours = dict.fromkeys([AMBER, LANE, *PAINT.values(), *(colour for _, colour in MARKS.values())])
+    shades = [np.linspace(0, 255, greys)[:, None].repeat(3, axis=1)]
+    for colour in colours:
+        rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)])
+        part = np.linspace(0, 1, 10)[1:, None]
+        shades += [255 + part * (rgb - 255), part[:-1] * rgb]
+    return np.rint(np.concatenate(shades)).astype(int).ravel().tolist()
 
 
 class Legend:
