@@ -40,7 +40,9 @@ _DECLARED = [
         "time_min", "min", "Time from induction", "time of the stimulus since induction; negative before it"
     ),
     Column("pathway", "", "Pathway", "stimulated pathway (S0, S1, ...)"),
-    Column("role", "", "Role", "of a pathway: test (receives the induction) or control; of a lane: what it holds"),
+    Column(
+        "role", "", "Role", "of a pathway: test (receives the induction) or control; of a lane: what it holds"
+    ),
     Column("pulse", "", "Pulse", "1 for a test pulse or the first of a pair, 2 for the second of a pair"),
     Column("n_averaged", "", "Sweeps averaged", "number of sweeps averaged into this response"),
     # one response
