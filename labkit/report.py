@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from labkit.study import Study
 
-__all__ = ["NotebookError", "Notice", "notice", "run"]
+__all__ = ["Heading", "NotebookError", "Notice", "heading", "notice", "run"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATISTICS = 4  # notebooks from this number on read the tables that those before it write
@@ -53,6 +53,28 @@ class Notice:
         look = "border-left: 5px solid #8a3b00; background: #fff6e8; color: #1d2126; padding: 0.5em 1em"
         html = f'<div class="notice {self.kind}" role="note" style="{look}"><p>{escape(self.text)}</p></div>'
         return {"text/plain": repr(self), "text/html": html}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading that a cell of code puts above what it shows."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text, "text/html": f"<h3>{escape(self.text)}</h3>"}
+
+
+def heading(text: str) -> Heading:
+    """A heading above one of several things that a cell shows.
+
+    >>> heading("Table 1")
+    Table 1
+    """
+    return Heading(" ".join(text.split()))
 
 
 def notice(text: str, *, kind: str = "caution") -> Notice | None:

@@ -110,6 +110,10 @@ def test_groups_and_settings_have_their_defaults(make):
             "replicate_limit_percent": 20, "ladder_kda": (), "weights_kda": {}, "doublets": {},
         },
         "blinding": {"blind": True, "seed": 1},
+        "reporting": dict.fromkeys(
+            ["animals", "procedures", "sample_size", "criteria", "randomisation", "confounders", "blinding"],
+            "",
+        ),
         "endpoints": {"potentiation_percent": {"label": "", "scale": "linear"}},
         "statistics": {
             "alpha": 0.05, "omnibus": "anova", "posthoc": "dunnett", "unit": "animal", "primary": (),
@@ -718,6 +722,8 @@ def test_every_commented_setting_shows_its_default(tmp_path):
     default = open_study(folder).settings.model_dump()
     assert shown["ltp"].pop("window_ms") == (2.0, 8.0)  # an example: the default is a pick for each recording
     assert shown["statistics"].pop("primary") == ("potentiation_percent",)  # what () stands for
+    assert all(shown.pop("reporting").values())
+    assert not any(default.pop("reporting").values())
     examples = ("loading", "targets", "phospho", "ladder_kda", "weights_kda", "doublets")
     assert all(shown["blots"].pop(name) for name in examples)
     assert not any(default["blots"].pop(name) for name in examples)

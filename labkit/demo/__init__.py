@@ -131,6 +131,14 @@ primary = ["potentiation_percent", "PSD-95"]
 blind = true
 seed = 17
 
+[reporting]
+animals = "Simulated: 21 animals in 7 cages, each cage with one animal of each group."
+procedures = "None: every raw file was simulated from the values in truth/."
+sample_size = "Seven animals a group, as is usual in the field."
+criteria = "Slices whose baseline drifts by more than 10 % are excluded; set beforehand."
+randomisation = "Animals were allotted to groups by a random number within each cage."
+confounders = "Each cage and each set of membranes holds all groups, and lanes are in random order."
+
 [endpoints.potentiation_percent]
 [endpoints.PSD-95]
 [endpoints.synaptophysin]

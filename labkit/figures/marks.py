@@ -22,7 +22,7 @@ ARROW_PT = 8.0
 PERCENTS = ("percent_of_baseline", "potentiation_percent")  # of baseline: 100 is no change
 
 __all__ = [
-    "ARROW_PT", "PERCENTS", "against_control", "arrow", "axis_text", "frame_y", "group_ticks",
+    "ARROW_PT", "PERCENTS", "against_control", "arrow", "axis_text", "fold_axis", "frame_y", "group_ticks",
     "legend_above", "p_text", "points_per_unit", "reference_line",
     "round_number", "shade", "small_pt", "swarm", "text_width",
 ]  # fmt: skip
@@ -74,6 +74,21 @@ def frame_y(ax: Axes, values: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())
     span = (high - low) or abs(high) or 1.0
     ax.set_ylim(low - 0.06 * span, high + 0.06 * span)
+
+
+def fold_axis(ax: Axes) -> None:
+    """Ticks of a y axis of natural logarithms at round folds, such as 0.5, 1 and 2."""
+    low, high = ax.get_ylim()
+    for steps in (
+        (0.1, 1, 10),
+        (0.25, 0.5, 1, 2, 4),
+        (0.5, 0.7, 1, 1.4, 2, 2.8),
+        (0.6, 0.8, 1, 1.25, 1.5, 2, 2.5),
+    ):
+        folds = [fold for fold in steps if low <= np.log(fold) <= high]
+        if len(folds) >= 3:
+            break
+    ax.set_yticks(np.log(folds), [f"{fold:g}" for fold in folds])
 
 
 def points_per_unit(ax: Axes) -> tuple[float, float]:

@@ -31,7 +31,7 @@ from labkit.figures.courses import (
 if TYPE_CHECKING:
     from labkit.stats import Comparison
 
-__all__ = ["dose_superplot", "time_course"]
+__all__ = ["dose_superplot", "fold_plot", "time_course"]
 
 
 def time_course(
@@ -230,6 +230,51 @@ def dose_superplot(
     ax.set_xlabel(f"bars: mean, {ERRORS[error]}; n = {counted}", fontsize=marks.small_pt())
     if comparison is not None:
         marks.against_control(ax, order, str(comparison.control), _p_values(comparison, order))
+    return ax
+
+
+def fold_plot(
+    ax: Axes,
+    comparison: Comparison,
+    *,
+    title: str = "",
+    labels: Mapping[str, str] | None = None,
+    error: Error = "ci",
+) -> Axes:
+    """Draw an endpoint that was compared as logarithms: each animal as fold of the control, on a log axis.
+
+    Blocks and covariates are taken out, and one constant, the control's mean, is the fold of 1, so that the
+    control keeps its spread. Bars are the geometric mean with its interval.
+
+    Parameters
+    ----------
+    ax, comparison
+        Where to draw, and a comparison on scale "log" or "logged".
+    title
+        Name of the endpoint; by default its column.
+    labels, error
+        As for `dose_superplot`.
+
+    Raises
+    ------
+    DataError
+        If the comparison is not of logarithms.
+    """
+    if comparison.scale == "linear":
+        raise DataError("the comparison is not of logarithms", todo="draw it with dose_superplot")
+    value = "adjusted" if comparison.adjusted is not None else comparison.value
+    centres = comparison.groups["adjusted_mean" if comparison.adjusted is not None else "mean"]
+    units = comparison.units.assign(fold=comparison.units[value] - centres[comparison.control])
+    shown = units[[comparison.group, str(comparison.unit), "fold"]]
+    dose_superplot(
+        ax, shown, None, comparison, value="fold", group=comparison.group, unit=str(comparison.unit),
+        labels=labels, error=error,
+    )  # fmt: skip
+    marks.reference_line(ax, 0.0)
+    marks.fold_axis(ax)
+    control = _label(str(comparison.control), labels)
+    ax.set_ylabel(f"{title or comparison.value} (fold of {control})")
+    ax.set_xlabel(ax.get_xlabel().replace("mean", "geometric mean"), fontsize=marks.small_pt())
     return ax
 
 

@@ -70,6 +70,15 @@ seed = {seed}             # decides the codes: leave it as it is
 # unit = "animal"             # the experimental unit: a column of animals.csv
 # primary = ["potentiation_percent"]
 
+[reporting]                   # sentences for the table that referees ask for (ARRIVE)
+# animals = "C57BL/6J mice of both sexes, 10 weeks old, from our own colony."
+# procedures = "Drug or vehicle by gavage, once a day for 14 days."
+# sample_size = "Seven animals a group find a difference of 30 % with a power of 80 %."
+# criteria = "Slices whose baseline drifts by more than 10 % are excluded; set beforehand."
+# randomisation = "Animals were allotted to groups at random within cages."
+# confounders = "Each cage, day and membrane holds all groups."
+# blinding = "Doses were coded by a colleague until all picks were made."
+
 [endpoints.potentiation_percent]
 # scale = "linear"            # or "log"
 """

@@ -34,6 +34,7 @@ __all__ = [
     "Blots",
     "Endpoint",
     "Group",
+    "Reporting",
     "Settings",
     "Statistics",
     "StudyFile",
@@ -189,6 +190,18 @@ class Blinding(_Section):
     seed: int = 1
 
 
+class Reporting(_Section):
+    """What only the lab can say of its study, in sentences, for the table that a paper's referees ask for."""
+
+    animals: str = ""
+    procedures: str = ""
+    sample_size: str = ""
+    criteria: str = ""
+    randomisation: str = ""
+    confounders: str = ""
+    blinding: str = ""
+
+
 class Endpoint(_Section):
     """One result column that groups are compared by; `label` '' takes the column's own."""
 
@@ -202,6 +215,7 @@ class Settings(_Section):
     ltp: LTP = LTP()
     blots: Blots = Blots()
     blinding: Blinding = Blinding()
+    reporting: Reporting = Reporting()
     endpoints: dict[str, Endpoint] = Field(default={"potentiation_percent": Endpoint()}, min_length=1)
     statistics: Statistics = Field(
         default=Statistics(), validate_default=True
@@ -378,7 +392,7 @@ def _where(loc: tuple[int | str, ...], file: str = FILE) -> str:
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "groups": Group, "ltp": LTP, "blots": Blots, "statistics": Statistics, "blinding": Blinding,
-    "endpoints": Endpoint,
+    "reporting": Reporting,    "endpoints": Endpoint,
 }  # fmt: skip
 _EXPECTED = {
     "title": "the title of the study",
