@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,21 +31,27 @@ _SCREEN_DPI = (72.0, 96.0, 150.0, 300.0)
 
 
 class Planes:
-    """An array of axes (z, y, x) whose planes are decoded one at a time, when they are asked for."""
+    """An array of axes (z, y, x) whose planes are decoded when they are cut, and one at a time.
+
+    `planes` is given the numbers of some planes and yields these.
+    """
 
     ndim = 3
 
     def __init__(
-        self, shape: tuple[int, int, int], dtype: np.dtype, plane: Callable[[int], NDArray[Any]]
+        self,
+        shape: tuple[int, int, int],
+        dtype: np.dtype,
+        planes: Callable[[Sequence[int]], Iterator[NDArray[Any]]],
     ) -> None:
-        self.shape, self.dtype, self._plane = shape, dtype, plane
+        self.shape, self.dtype, self._planes = shape, dtype, planes
 
     def __getitem__(self, cut: tuple[slice, slice, slice]) -> NDArray[Any]:
         depths = range(*cut[0].indices(self.shape[0]))
         rows, columns = (len(range(*c.indices(n))) for c, n in zip(cut[1:], self.shape[1:], strict=True))
         out = np.empty((len(depths), rows, columns), self.dtype)
-        for i, z in enumerate(depths):
-            out[i] = self._plane(z)[cut[1], cut[2]]
+        for i, plane in enumerate(self._planes(depths)):
+            out[i] = plane[cut[1], cut[2]]
         return out
 
 
@@ -61,14 +67,11 @@ class Opened:
         Size of a voxel along z, y and x; NaN where the file does not say.
     is_colour
         Whether the channels are red, green and blue of a camera.
-    warnings
-        What a reader should know, in words.
     """
 
     channels: tuple[Any, ...]
     voxel_um: tuple[float, float, float]
     is_colour: bool = False
-    warnings: tuple[str, ...] = ()
 
 
 def open_image(path: str | Path, *, axes: str | None = None) -> Opened:
@@ -129,16 +132,25 @@ def _tiff(path: Path, axes: str | None) -> Opened:
     # What tifffile logs about odd tags is not the user's to mend; what it cannot read, it raises.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        file = tifffile.TiffFile(path)
-        series = file.series[0]
-        voxel_um, warnings = _tiff_voxel(file)
-        shape, letters = series.shape, series.axes
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError) as error:
+        with tifffile.TiffFile(path) as file:
+            return _series(file, path, axes)
+    except _BROKEN as error:
         raise ImageError(
             f"the file cannot be read as TIFF ({error})", todo="copy or export it anew", where=path.name
         ) from error
-    letters = _letters(letters, shape, axes, file.is_imagej or file.is_ome, path)
-    whole = [n for n in shape if n != 1]
+
+
+# What tifffile and its codecs raise on damaged files; TiffFileError is a plain Exception's child.
+_BROKEN = (OSError, ValueError, IndexError, KeyError, RuntimeError, AttributeError, TypeError)
+
+
+def _series(file: Any, path: Path, axes: str | None) -> Opened:
+    """The first series of an open TIFF file."""
+    series = file.series[0]
+    voxel_um = _tiff_voxel(file)
+    shape = series.shape
+    letters = _letters(series.axes, shape, axes, path)
+    whole = tuple(n for n in shape if n != 1)
     kept = "".join(a for a, n in zip(letters, shape, strict=True) if n != 1)
     if "Y" not in kept or "X" not in kept or set(kept) - set("CZYXS"):
         raise ImageError(
@@ -155,64 +167,47 @@ def _tiff(path: Path, axes: str | None) -> Opened:
             todo="if the planes are a z-stack, read it with axes='ZYX'",
             where=path.name,
         )
-    if "S" in kept:
-        planes = np.moveaxis(
-            series.asarray().reshape(whole), [kept.index(a) for a in kept[:-3]], range(len(kept) - 3)
-        )
-        if kept[-3:] != "YXS" or "C" in kept:
-            raise ImageError(
-                f"the axes of the colour image are {letters}", expected="z, y, x, colour", where=path.name
-            )
-        return _colours(planes.reshape(-1, *whole[-3:])[..., :3], voxel_um)
-    n_z, n_c = sizes.get("Z", 1), sizes.get("C", 1)
+    dtype = np.dtype(series.dtype)
+    if dtype.kind not in "uif":
+        raise ImageError(f"voxels are of type {dtype}", expected="8- or 16-bit or float", where=path.name)
+    _refuse_truncated(series, path)
+    if kept in ("YXS", "ZYXS"):
+        return _colours(series.asarray().reshape(-1, *whole[-3:])[..., :3], voxel_um)
     outer = kept[:-2]
     if kept[-2:] != "YX" or outer not in ("", "Z", "C", "ZC", "CZ"):
         raise ImageError(f"the axes of the file are {letters}", expected="planes of y and x", where=path.name)
-    dtype = np.dtype(series.dtype)
-    if dtype.kind not in "uif":
-        raise ImageError(
-            f"the voxels are of type {dtype}", expected="8- or 16-bit or float numbers", where=path.name
-        )
-    _refuse_truncated(file, series, path)
+    n_z, n_c = sizes.get("Z", 1), sizes.get("C", 1)
     if series.dataoffset is not None:
-        bytes_dtype = dtype.newbyteorder(file.byteorder)
-        mapped = np.memmap(path, bytes_dtype, "r", series.dataoffset, (*whole,) if outer else (1, *whole))
-        file.close()
-        if len(outer) == 2:
-            mapped = mapped if outer == "CZ" else mapped.swapaxes(0, 1)
-            channels = tuple(mapped)
-        else:
-            channels = tuple(one[None] for one in mapped) if outer == "C" else (mapped,)
-        return Opened(channels, voxel_um, warnings=warnings)
-    pages = series.pages
-    height, width = sizes["Y"], sizes["X"]
+        shape4 = (n_z, n_c, *whole[-2:]) if outer == "ZC" else (n_c, n_z, *whole[-2:])
+        mapped = np.memmap(path, dtype.newbyteorder(file.byteorder), "r", series.dataoffset, shape4)
+        return Opened(tuple(mapped.swapaxes(0, 1) if outer == "ZC" else mapped), voxel_um)
 
-    def plane(channel: int, z: int) -> NDArray[Any]:
-        index = z * n_c + channel if outer == "ZC" else channel * n_z + z
-        try:
-            return pages[index].asarray()
-        except (
-            tifffile.TiffFileError,
-            OSError,
-            ValueError,
-            RuntimeError,
-            AttributeError,
-            IndexError,
-        ) as error:
-            raise ImageError(
-                f"plane {index} cannot be decoded ({error})",
-                todo="copy or export the file anew",
-                where=path.name,
-            ) from error
+    def reader(channel: int) -> Callable[[Sequence[int]], Iterator[NDArray[Any]]]:
+        pages = [z * n_c + channel if outer == "ZC" else channel * n_z + z for z in range(n_z)]
+        return lambda depths: _decoded(path, [pages[z] for z in depths])
 
-    channels = tuple(
-        Planes((n_z, height, width), dtype, lambda z, channel=channel: plane(channel, z))
-        for channel in range(n_c)
+    return Opened(
+        tuple(Planes((n_z, *whole[-2:]), dtype, reader(channel)) for channel in range(n_c)), voxel_um
     )
-    return Opened(channels, voxel_um, warnings=warnings)
 
 
-def _letters(found: str, shape: tuple[int, ...], given: str | None, trusted: bool, path: Path) -> str:
+def _decoded(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Single planes of the first series of a TIFF file."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        for index in pages:
+            try:
+                yield file.series[0].pages[index].asarray()
+            except _BROKEN as error:
+                raise ImageError(
+                    f"plane {index} cannot be decoded ({error})",
+                    todo="copy or export the file anew",
+                    where=path.name,
+                ) from error
+
+
+def _letters(found: str, shape: tuple[int, ...], given: str | None, path: Path) -> str:
     """Letters of the axes: those given, else those of the file, with unnamed planes taken as depth."""
     if given is not None:
         long = [n for n in shape if n != 1]
@@ -232,12 +227,10 @@ def _letters(found: str, shape: tuple[int, ...], given: str | None, trusted: boo
     for unnamed in "IQ":
         if "Z" not in letters and letters.count(unnamed) == 1:
             letters = letters.replace(unnamed, "Z")
-    if "Z" not in letters and letters.count("T") == 1 and shape[letters.index("T")] > 1 and not trusted:
-        letters = letters.replace("T", "Z")
     return letters
 
 
-def _refuse_truncated(file: Any, series: Any, path: Path) -> None:
+def _refuse_truncated(series: Any, path: Path) -> None:
     size = path.stat().st_size
     if series.dataoffset is not None:
         needed = series.dataoffset + series.nbytes
@@ -254,26 +247,26 @@ def _refuse_truncated(file: Any, series: Any, path: Path) -> None:
         )
 
 
-def _tiff_voxel(file: Any) -> tuple[tuple[float, float, float], tuple[str, ...]]:
+def _tiff_voxel(file: Any) -> tuple[float, float, float]:
     """Voxel size (z, y, x) in um from OME, ImageJ or plain tags; NaN where none is told."""
     if file.is_ome:
-        return _ome_voxel(file.ome_metadata), ()
+        return _ome_voxel(file.ome_metadata)
     page = file.pages[0]
     lsm = file.lsm_metadata if file.is_lsm else None
     if lsm:
-        return tuple(float(lsm[f"VoxelSize{a}"]) * 1e6 for a in "ZYX"), ()
+        return tuple(float(lsm[f"VoxelSize{a}"]) * 1e6 for a in "ZYX")
     resolution = [_ratio(page.tags.get(name)) for name in ("YResolution", "XResolution")]
     if file.is_imagej:
         meta = file.imagej_metadata or {}
         factor = _MICROMETRES.get(str(meta.get("unit", "")).strip().lower(), math.nan)
         lateral = [factor / r if r > 0 else math.nan for r in resolution]
-        return (float(meta.get("spacing", math.nan)) * factor, *lateral), ()
+        return (float(meta.get("spacing", math.nan)) * factor, *lateral)
     unit = page.tags.get("ResolutionUnit")
     factor = {2: 25_400.0, 3: 10_000.0}.get(int(unit.value) if unit else 2, math.nan)
     screen = factor == 25_400.0 and any(abs(resolution[1] - dpi) < 0.5 for dpi in _SCREEN_DPI)
     if screen or not all(r > 0 for r in resolution):
-        return (math.nan,) * 3, ()
-    return (math.nan, *(factor / r for r in resolution)), ()
+        return (math.nan,) * 3
+    return (math.nan, *(factor / r for r in resolution))
 
 
 def _ratio(tag: Any) -> float:

@@ -77,7 +77,7 @@ class Stack:
         voxels = voxels[None] if voxels.ndim == 2 else voxels
         if voxels.ndim != 3:
             raise ImageError(f"the array has {voxels.ndim} axes", expected="z, y, x or y, x")
-        return _made(voxels, (math.nan,) * 3, voxel_um, modality, None, 0, ())
+        return _made(voxels, (math.nan,) * 3, voxel_um, modality, None, 0)
 
     def __repr__(self) -> str:
         z, y, x = self.shape
@@ -175,7 +175,7 @@ def read(
     """
     opened = open_image(path, axes=axes)
     voxels, number = _channel(opened, channel, Path(path))
-    return _made(voxels, opened.voxel_um, voxel_um, modality, Path(path), number, opened.warnings)
+    return _made(voxels, opened.voxel_um, voxel_um, modality, Path(path), number)
 
 
 def _channel(opened: Any, wanted: int | str | None, path: Path) -> tuple[Any, int]:
@@ -203,10 +203,10 @@ def _made(
     modality: Modality | None,
     path: Path | None,
     channel: int,
-    warnings: tuple[str, ...],
 ) -> Stack:
     """A stack whose voxel size, modality and brightness are checked."""
     where = path.name if path else ""
+    warnings: tuple[str, ...] = ()
     if min(voxels.shape) == 0:
         raise ImageError("the image is empty", where=where)
     size = _voxel(voxels.shape[0] == 1, told, given, where)
