@@ -88,9 +88,9 @@ class Looks:
                 slice(cut.start + step // 2, cut.start + (cut.stop - cut.start) // step * step, step)
                 for cut in (rows, columns)
             )
-        seen = np.asarray(self._data[first, rows, columns])
-        for plane in range(first + 1, last + 1):  # one plane in memory at a time
-            seen = pick(seen, np.asarray(self._data[plane, rows, columns]))
+        seen = _plane(self._data, first, rows, columns)
+        for plane in range(first + 1, last + 1):  # one in memory at a time
+            seen = pick(seen, _plane(self._data, plane, rows, columns))
         if step > 1 and not is_sampled:
             h, w = (max(1, n // step) for n in seen.shape)
             seen = seen[: h * step, : w * step].reshape(h, min(step, seen.shape[0]), w, -1).mean(axis=(1, 3))
@@ -161,7 +161,13 @@ def _sample(data: Any) -> np.ndarray:
     z, y, x = data.shape
     step = max(1, math.ceil(math.sqrt(y * x * min(z, _SAMPLE_PLANES) / _SAMPLE_PIXELS)))
     planes = np.unique(np.linspace(0, z - 1, min(z, _SAMPLE_PLANES)).round().astype(int))
-    return np.concatenate([np.asarray(data[int(plane), ::step, ::step]).ravel() for plane in planes])
+    few = slice(None, None, step)
+    return np.concatenate([_plane(data, int(plane), few, few).ravel() for plane in planes])
+
+
+def _plane(data: Any, plane: int, rows: slice, columns: slice) -> np.ndarray:
+    """A part of one plane. A stack is cut with slices only: its planes may be decoded on demand."""
+    return np.asarray(data[slice(plane, plane + 1), rows, columns])[0]
 
 
 def brightest_z(item: DendriteItem, y_um: float, x_um: float, planes: tuple[int, int] | None = None) -> float:
@@ -175,7 +181,7 @@ def brightest_z(item: DendriteItem, y_um: float, x_um: float, planes: tuple[int,
     first, last = max(0, first), min(item.shape[0] - 1, last)
     rows = slice(int(np.clip(y - 1, 0, item.shape[1] - 1)), int(np.clip(y + 2, 1, item.shape[1])))
     columns = slice(int(np.clip(x - 1, 0, item.shape[2] - 1)), int(np.clip(x + 2, 1, item.shape[2])))
-    values = [float(np.mean(item.stack.data[k, rows, columns])) for k in range(first, last + 1)]
+    values = np.asarray(item.stack.data[slice(first, last + 1), rows, columns]).mean(axis=(1, 2))
     smooth = np.convolve(np.pad(values, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     best = int(np.argmin(smooth) if item.is_brightfield else np.argmax(smooth))
     return (first + best) * float(item.voxel_um[0])
