@@ -117,7 +117,7 @@ def test_linear_scale_has_no_ratios():
     assert "logarithms" not in result.methods()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 30), st.integers(0, 10**6))
 def test_order_of_rows_and_names_change_no_bit(seed, shuffle):
     table = lanes(missing=[("low", 0), ("mid", 2)], seed=seed)
@@ -132,7 +132,7 @@ def test_order_of_rows_and_names_change_no_bit(seed, shuffle):
     np.testing.assert_allclose(compare(renamed).posthoc["p_adjusted"], one.posthoc["p_adjusted"], rtol=1e-7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 30), st.floats(1e-4, 1e4), st.floats(-100, 100))
 def test_units_of_measurement_and_what_a_membrane_adds_change_no_p(seed, scale, constant):
     table = lanes(missing=[("low", 0)], seed=seed)
@@ -318,7 +318,7 @@ def test_covariates_are_averaged_to_the_animal_as_values_are():
     assert other.omnibus.p == pytest.approx(one.omnibus.p, rel=1e-10)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.floats(-5, 5))
 def test_scale_of_the_covariate_and_what_it_adds_change_no_p(scale, constant, slope):
     table = animals()

@@ -63,8 +63,8 @@ class Comparison:
     mixed
         The same question asked of all sub-units by a linear mixed model, to be looked at beside `omnibus` and
         `posthoc` and never in their place. None without `nested`, when each unit has one value, and when the
-        model cannot be fitted, which `warnings` then says. With unequal cells of group and block the block
-        is a random intercept in it.
+        model cannot be fitted, which `warnings` then says; None with covariates, which it has no place for.
+        With unequal cells of group and block the block is a random intercept in it.
     adjusted
         The model with blocks or covariates, with its table of terms and test of equal slopes; None without.
     """

@@ -174,7 +174,8 @@ def _blocks(kept: pd.DataFrame, *, unit: str | None, block: str | None) -> tuple
     raise DataError(
         f"{unit} {first!r} stands in {block} {join(homes.loc[homes['unit'] == first, 'block'])}{more}",
         expected=f"each {unit} in one {block}, or each in all",
-        todo=f"average the values of each {unit} first, or keep one {block} of each; without {block} "
+        todo=f"average the values of each {unit} first, keep one {block} of each, or use mixed_factorial "
+        f"with random={unit!r} and crossed={block!r}; without {block} "
         f"{still(list(dict.fromkeys(kept['group'])))}",
     )
 
