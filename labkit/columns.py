@@ -132,6 +132,7 @@ _DECLARED = [
     Column("target", "", "Target", "the protein that the antibody shows"),
     Column("lane", "", "Lane", "lane of the membrane, 1 at the left"),
     Column("replicate", "", "Replicate", "which of the lanes of an animal on one membrane"),
+    Column("ug", "µg", "Protein loaded", "amount of protein in the lane, where the sheet says it"),
     Column("position_px", "px", "Position", "row of the window's middle"),
     Column("weight_kda", "kDa", "Weight", "molecular weight at the window's middle, by the ladder"),
     Column("raw", "", "Raw volume", "sum of the signal over the window, in grey values"),

@@ -133,7 +133,7 @@ def test_picks_from_other_bytes_stop_the_report(study, capsys):
 def test_strict_refuses_what_nobody_confirmed(study, capsys):
     assert report(study, "--notebook", "1", "--strict") == 1
     err = capsys.readouterr().err
-    assert "4 of 4 windows are confirmed by nobody" in err
+    assert "4 of 4 slope windows are confirmed by nobody" in err
     assert not (study / "results").exists()
 
 

@@ -134,15 +134,18 @@ def test_the_result_tables_of_the_demo_are_declared():
     assert {path.name for path in found} >= {
         "ltp.csv",
         "ltp_time_course.csv",
-        "ltp_contrasts.csv",
+        "blots.csv",
+        "blot_ratios.csv",
+        "contrasts.csv",
         "table_1.csv",
+        "table_2.csv",
     }
     labels = {axis_label(name) for name in COLUMNS} | {"Treatment group"}
     for path in found:
         names = set(pd.read_csv(path, nrows=1).columns)
         # Tables for readers are headed by labels, all others by names.
         known = labels if path.name.startswith("table_") else set(COLUMNS)
-        assert names - known == set(), path.name
+        assert {name for name in names - known if ", fold of " not in name} == set(), path.name
 
 
 def test_a_label_has_its_unit_in_brackets():

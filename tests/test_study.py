@@ -316,7 +316,7 @@ TOML_PROBLEMS = {
     "omnibus, posthoc, unit, primary; write 'alpha' if that is meant.",
     '[statistic]\nalpha = '
     '0.01': "study.toml: there is no section 'statistic' here; expected one of ltp, blots, blinding, "
-    "endpoints, statistics, title, groups, figures; write 'statistics' if that is meant.",
+    "reporting, endpoints, statistics, title, groups, figures; write 'statistics' if that is meant.",
     'alpha = '
     '0.01': "study.toml, [[groups]] number 2: there is no setting 'alpha' here; expected one of name, dose, "
     "unit, label; move it to [statistics].",
