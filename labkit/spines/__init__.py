@@ -10,6 +10,7 @@ from labkit.spines.classify import CLASSES, HUMAN_AGREEMENT, RULES, classify
 from labkit.spines.dendrite import Dendrite, trace
 from labkit.spines.density import counted_span, density
 from labkit.spines.detect import detect
+from labkit.spines.images import Finder, amiss, measure_dendrites, overview, read_stacks
 from labkit.spines.measure import measure
 from labkit.spines.stack import Stack, read
 from labkit.spines.straighten import Straightened, straighten
@@ -19,14 +20,19 @@ __all__ = [
     "HUMAN_AGREEMENT",
     "RULES",
     "Dendrite",
+    "Finder",
     "Stack",
     "Straightened",
+    "amiss",
     "classify",
     "counted_span",
     "density",
     "detect",
     "measure",
+    "measure_dendrites",
+    "overview",
     "read",
+    "read_stacks",
     "straighten",
     "trace",
 ]

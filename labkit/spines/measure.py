@@ -5,7 +5,7 @@ distances across it, in the plane of the image. Widths are never taken in depth,
 longer than a spine.
 
 Every width is a full width at half maximum (FWHM) and holds the blur of the microscope. A ball of diameter d
-that is much larger than the focus across and smaller than it in depth has a FWHM of 0.87 d; one much smaller
+that is much larger than the focus across and smaller than it in depth has a FWHM of 0.8 d; one much smaller
 shows the focus, whatever its size. Compare widths of images from one microscope setting only.
 """
 
@@ -69,7 +69,7 @@ def measure(
 
         ``z_um, y_um, x_um``: the place; ``position_um``: its foot along the dendrite; ``side``: left or right
         of the path on the image; ``length_um``: from the edge of the shaft to the tip, where the head has
-        fallen to half of its brightness; ``head_width_um``: FWHM across the middle of the head;
+        fallen to half of its brightness; ``head_width_um``: FWHM across the head where it is widest;
         ``neck_width_um``: least FWHM between shaft and head, NaN where the neck is too faint to be measured;
         ``neck_length_um``: from the edge of the shaft to the head; ``volume_um3``: of a ball of the head's
         width and a cylinder for the neck; ``brightness_over_shaft``: of the head over that of the shaft
@@ -91,7 +91,6 @@ def measure(
     for begin in range(0, len(places), _PIECE):
         part = slice(begin, begin + _PIECE)
         rows += _sizes(stack, path, dendrite.radius_um, places[part], feet[part])
-    limit = _saturation(stack)
     table = []
     for i, sizes in enumerate(rows):
         k = nearest[i]
@@ -100,7 +99,7 @@ def measure(
         flags += _border(stack, places[i])
         if abs(sideways) < _ON_TOP * dendrite.radius_um[k]:
             flags.append("above or below the shaft: sizes are not seen")
-        if sizes.peak >= limit:
+        if _saturated(stack, places[i]):
             flags.append("saturated")
         if resolution_um is not None:
             for name, width in (("head", sizes.head_width_um), ("neck", sizes.neck_width_um)):
@@ -214,18 +213,20 @@ def _sizes(
 
 def _one(image: NDArray[np.float32], d: Floats, e: Floats, head_at: float, edge: float) -> _Sizes:
     """Sizes from the image (D, E) of one spine whose axis is the middle column."""
-    from scipy.ndimage import gaussian_filter1d
+    from scipy.ndimage import gaussian_filter1d, median_filter
 
-    # One smoothing along the axis, much shorter than a head, against noise.
+    # Smoothing against noise, much shorter than a head and, across it, than any focus.
     image = gaussian_filter1d(image.astype(float), 0.1 / _STEP_UM, axis=0, mode="nearest")
+    image = gaussian_filter1d(image, 0.05 / _STEP_UM, axis=1, mode="nearest")
     width, height, spread, peak = _widths(image, e)
     near = np.abs(d - head_at) <= 0.3
     near &= d >= min(edge, head_at)
     middle = int(np.flatnonzero(near)[np.argmax(height[near])])
     beyond = height[middle:] < height[middle] / 2
     tip = d[min(middle + (int(np.argmax(beyond)) if beyond.any() else len(beyond) - 1), len(d) - 1)]
-    around = np.abs(d - d[middle]) <= 0.1
-    head = float(np.median(width[around]))
+    # The equator: the widest place near the middle, as the median over 0.25 um against noise.
+    equator = near & (height > 0.6 * height[middle])
+    head = float(median_filter(width, 5, mode="nearest")[equator].max())
     length = max(float(tip - edge), 0.0)
     neck_length = max(float(d[middle] - head / 2 - edge), 0.0)
     stretch = (d >= edge) & (d <= d[middle])
@@ -293,9 +294,14 @@ def _border(stack: Stack, place: Floats) -> list[str]:
     return flags
 
 
-def _saturation(stack: Stack) -> float:
-    """Value from which on a voxel is saturated; in brightfield, the density of black."""
+def _saturated(stack: Stack, place: Floats) -> bool:
+    """Whether voxels at a place stand at the end of the scale, as more than two within 0.25 um do."""
     kind = np.dtype(stack.data.dtype)
-    if stack.modality == "brightfield":
-        return float(-np.log10(0.5 / stack.white)) * 0.999
-    return float(np.iinfo(kind).max) if kind.kind in "ui" else np.inf
+    if kind.kind not in "ui":
+        return False
+    middle = np.clip(np.round(stack.to_voxels(place)).astype(int), 0, np.array(stack.shape) - 1)
+    reach = [0, *(max(round(0.25 / stack.voxel_um[axis]), 1) for axis in (1, 2))]
+    cut = tuple(slice(max(m - r, 0), m + r + 1) for m, r in zip(middle, reach, strict=True))
+    voxels = np.asarray(stack.data[cut])
+    end = 0 if stack.modality == "brightfield" else np.iinfo(kind).max
+    return int(np.sum(voxels == end)) > 2
