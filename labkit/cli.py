@@ -64,13 +64,14 @@ def _check(options: argparse.Namespace) -> int:
     path = _study(options)
     problems = check(path)
     if not problems:
-        from labkit import blots, ltp, picks
+        from labkit import blots, ltp, picks, spines
 
         study = open_study(path)
         files = study.raw_files("recordings")
         picked = {code: picks.get(files[code], "induction_s", strict=False).value for code in files}
         problems = ltp.amiss(study.recordings, picked=picked)
         problems += blots.amiss(study.blots, study.lanes)
+        problems += spines.amiss(study.images)
     if problems:
         for problem in problems:
             _say(problem)
@@ -90,6 +91,10 @@ def _check(options: argparse.Namespace) -> int:
         membranes = _count(lanes["membrane"].nunique(), "membrane")
         print(f"blots:      {_count(len(study.blots), 'image')} of {membranes}"
               f" with {_count(len(lanes), 'lane')} of {_count(animals, 'animal')}")  # fmt: skip
+    if len(study.images):
+        animals = _count(study.images["animal"].nunique(), "animal")
+        files = _count(study.images["file"].nunique(), "file")
+        print(f"spines:     {_count(len(study.images), 'dendrite')} of {animals} in {files}")
     return 0
 
 

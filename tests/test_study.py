@@ -109,6 +109,10 @@ def test_groups_and_settings_have_their_defaults(make):
             "loading": "", "targets": (), "phospho": (), "background": "linear", "gap_limit_percent": 10,
             "replicate_limit_percent": 20, "ladder_kda": (), "weights_kda": {}, "doublets": {},
         },
+        "spines": {
+            "sensitivity": 1, "rule": "rodriguez2008", "thresholds": {}, "resolution_um": None,
+            "end_um": 2.5, "repeat": 0.1,
+        },
         "blinding": {"blind": True, "seed": 1},
         "reporting": dict.fromkeys(
             ["animals", "procedures", "sample_size", "criteria", "randomisation", "confounders", "blinding"],
@@ -315,7 +319,7 @@ TOML_PROBLEMS = {
     '0.01': "study.toml, [statistics]: there is no setting 'alhpa' here; expected one of alpha, "
     "omnibus, posthoc, unit, primary; write 'alpha' if that is meant.",
     '[statistic]\nalpha = '
-    '0.01': "study.toml: there is no section 'statistic' here; expected one of ltp, blots, blinding, "
+    '0.01': "study.toml: there is no section 'statistic' here; expected one of ltp, blots, spines, blinding, "
     "reporting, endpoints, statistics, title, groups, figures; write 'statistics' if that is meant.",
     'alpha = '
     '0.01': "study.toml, [[groups]] number 2: there is no setting 'alpha' here; expected one of name, dose, "
@@ -724,6 +728,9 @@ def test_every_commented_setting_shows_its_default(tmp_path):
     assert shown["statistics"].pop("primary") == ("potentiation_percent",)  # what () stands for
     assert all(shown.pop("reporting").values())
     assert not any(default.pop("reporting").values())
+    assert shown["spines"].pop("resolution_um") == 0.3
+    assert shown["spines"].pop("thresholds")
+    assert not any(default["spines"].pop(name) for name in ("resolution_um", "thresholds"))
     examples = ("loading", "targets", "phospho", "ladder_kda", "weights_kda", "doublets")
     assert all(shown["blots"].pop(name) for name in examples)
     assert not any(default["blots"].pop(name) for name in examples)

@@ -63,6 +63,14 @@ seed = {seed}             # decides the codes: leave it as it is
 # doublets = {{ "p-CREB" = "upper" }}       # of two bands the upper is p-CREB, the lower ATF-1
 # weights_kda = {{ "PSD-95" = 95 }}         # where a target is expected, to check the band that is picked
 
+[spines]
+# rule = "rodriguez2008"      # or "risher2014", for Golgi
+# sensitivity = 1             # 2 finds fainter spines, 0.5 only clear ones
+# resolution_um = 0.3         # of the microscope (FWHM): widths near it are flagged
+# end_um = 2.5                # left out of count and length at either end of a dendrite
+# repeat = 0.1                # part of the dendrites shown a second time, to know one's own precision
+# thresholds = {{ mushroom_head_um = 0.4 }}   # other limits of the rule
+
 [statistics]
 # alpha = 0.05
 # omnibus = "anova"           # or "welch" (unequal variances), "kruskal" (ranks); choose beforehand

@@ -26,8 +26,9 @@ from labkit.study.membranes import blots_amiss, lanes_amiss, targets_amiss
 from labkit.study.models import AnimalRow, BlotRow, DendriteRow, LaneRow, RecordingRow
 from labkit.study.raw import blots_table, dendrites_table, lanes_table, recordings_table
 from labkit.study.rows import Sheet, read_rows
-from labkit.study.settings import Group, Settings, group_names, read_settings
+from labkit.study.settings import Group, Settings, group_names
 from labkit.study.sheets import unreadable
+from labkit.study.toml import read_settings
 from labkit.study.validation import near
 
 __all__ = ["METHODS", "Group", "Study", "check", "new", "open_study"]

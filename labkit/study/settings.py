@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,16 +14,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from labkit.columns import COLUMNS
-from labkit.errors import LabkitError, Problem
-from labkit.study.sheets import decode, unreadable
-from labkit.study.validation import explain, near, show, wrong
+from labkit.study.validation import near, wrong
 
 __all__ = [
     "LTP",
@@ -36,13 +30,11 @@ __all__ = [
     "Group",
     "Reporting",
     "Settings",
+    "Spines",
     "Statistics",
     "StudyFile",
     "group_names",
-    "read_settings",
 ]
-
-FILE = "study.toml"
 
 
 class _Section(BaseModel):
@@ -173,6 +165,22 @@ class Blots(_Section):
         return weights
 
 
+class Spines(_Section):
+    """How spines are found, named and counted, and how many dendrites are shown twice."""
+
+    sensitivity: Positive = 1
+    rule: Literal["rodriguez2008", "risher2014"] = "rodriguez2008"
+    thresholds: dict[str, Positive] = {}
+    resolution_um: Positive | None = None
+    end_um: float = Field(default=2.5, ge=0)
+    repeat: float = Field(default=0.1, ge=0, le=1)
+
+    @property
+    def finder(self) -> dict[str, Any]:
+        """The settings that decide what a spine is, as the arguments of `labkit.spines.Finder`."""
+        return self.model_dump(include={"sensitivity", "rule", "thresholds", "resolution_um"})
+
+
 class Statistics(_Section):
     """The tests, chosen before the data are seen."""
 
@@ -214,6 +222,7 @@ class Settings(_Section):
 
     ltp: LTP = LTP()
     blots: Blots = Blots()
+    spines: Spines = Spines()
     blinding: Blinding = Blinding()
     reporting: Reporting = Reporting()
     endpoints: dict[str, Endpoint] = Field(default={"potentiation_percent": Endpoint()}, min_length=1)
@@ -272,35 +281,6 @@ class StudyFile(Settings):
         return Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
 
 
-def read_settings(folder: Path) -> tuple[StudyFile | None, dict[str, Any], list[LabkitError]]:
-    """Read study.toml of a study folder.
-
-    Returns
-    -------
-    file
-        None when there is any problem.
-    data
-        The file as it stands; empty when it is no TOML.
-    problems
-        Not there, not TOML, or each setting that is unknown or out of range.
-    """
-    path = folder / FILE
-    try:
-        data = tomllib.loads(decode(path.read_bytes(), path, legacy=False))
-    except FileNotFoundError:
-        return None, {}, [_missing(folder)]
-    except OSError as error:
-        return None, {}, [unreadable(path, error)]
-    except Problem as problem:
-        return None, {}, [problem]
-    except tomllib.TOMLDecodeError as error:
-        return None, {}, [_syntax(path, error)]
-    try:
-        return StudyFile.model_validate(data), data, []
-    except ValidationError as error:
-        return None, data, list(_problems(error))
-
-
 def group_names(data: dict[str, Any]) -> list[str]:
     """Names of the groups in a study.toml that may hold mistakes."""
     groups = data.get("groups")
@@ -308,99 +288,3 @@ def group_names(data: dict[str, Any]) -> list[str]:
         [group.get("name") for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
     )
     return [name.strip() for name in names if isinstance(name, str) and name.strip()]
-
-
-def _missing(folder: Path) -> Problem:
-    others = sorted(
-        p.name for p in folder.iterdir() if p.name.lower().startswith("study") and "toml" in p.name.lower()
-    )
-    return Problem(
-        f"there is no {FILE} in {folder}" + (f", but there is {others[0]}" if others else ""),
-        expected="a study folder",
-        todo=f"rename it to {FILE}"
-        if others
-        else "name the right folder, or make a study with: labkit new PATH",
-    )
-
-
-def _syntax(path: Path, error: tomllib.TOMLDecodeError) -> Problem:
-    said = re.fullmatch(
-        r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", str(error), re.DOTALL
-    )
-    what, number = (said["what"], said["line"]) if said else (str(error), None)
-    lines = decode(path.read_bytes(), path, legacy=False).splitlines()
-    line = lines[int(number) - 1].strip() if number and int(number) <= len(lines) else ""
-    if re.search(r"=\s*[+-]?\d+,\d", line):
-        todo = "write a decimal point instead of the comma"
-    elif what.startswith("Cannot"):
-        todo = "write each name and each section once"
-    else:
-        todo = "put text in quotation marks, and close each quotation mark and bracket"
-    return Problem(
-        f"found {show(line)}, which is not TOML ({what})" if line else f"the text is not TOML ({what})",
-        expected='lines such as: title = "My study"',
-        todo=todo,
-        where=f"{FILE}, line {number}" if number else f"{FILE}, at its end",
-    )
-
-
-def _problems(error: ValidationError) -> Iterator[Problem]:
-    for entry in error.errors():
-        loc = entry["loc"]
-        if entry["type"] == "extra_forbidden":
-            yield _unknown(loc, entry["input"])
-        elif entry["type"] == "missing":
-            yield Problem(f"{loc[-1]} is missing", expected=_EXPECTED.get(str(loc[-1]), "a value"),
-                          todo=_WRITE.get(str(loc[-1]), "add it"), where=_where(loc[:-1]))  # fmt: skip
-        else:
-            found, expected, todo = explain(entry)
-            if loc == ("groups",) and entry["type"] != "labkit":
-                expected, todo = _EXPECTED["groups"], _WRITE["groups"]
-            yield Problem(found, expected=expected, todo=todo, where=_where(loc))
-
-
-def _unknown(loc: tuple[int | str, ...], value: Any) -> Problem:
-    """A name that is no setting: misspelt, or written in the wrong section."""
-    name, section = str(loc[-1]), _SECTIONS.get(str(loc[0]), StudyFile) if len(loc) > 1 else StudyFile
-    homes = [at for at, model in {"": StudyFile, **_SECTIONS}.items() if name in model.model_fields]
-    if homes:
-        todo = (
-            f"move it to {_where((homes[0],), '')}"
-            if homes[0]
-            else "move it to the top, above the first section"
-        )
-    else:
-        todo = near(name, section.model_fields) or "take it out"
-    kind = "section" if isinstance(value, dict) else "setting"
-    return Problem(f"there is no {kind} {name!r} here", expected=f"one of {', '.join(section.model_fields)}",
-                   todo=todo, where=_where(loc[:-1]))  # fmt: skip
-
-
-def _where(loc: tuple[int | str, ...], file: str = FILE) -> str:
-    """The place of a setting as the file writes it: "study.toml, [statistics], alpha"."""
-    head, rest = (str(loc[0]) if loc else ""), [str(step) for step in loc[1:]]
-    if head == "groups":
-        place = [f"[[groups]] number {int(rest[0]) + 1}", *rest[1:]] if rest else ["[[groups]]"]
-    elif head == "endpoints" and rest:
-        place = [f"[endpoints.{rest[0]}]", *rest[1:]]
-    elif head in _SECTIONS:
-        place = [f"[{head}]", *rest]
-    else:
-        place = [head, *rest]
-    return ", ".join(part for part in (file, *place) if part)
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "groups": Group, "ltp": LTP, "blots": Blots, "statistics": Statistics, "blinding": Blinding,
-    "reporting": Reporting,    "endpoints": Endpoint,
-}  # fmt: skip
-_EXPECTED = {
-    "title": "the title of the study",
-    "groups": "one section [[groups]] for each group",
-    "name": "a name",
-}
-_WRITE = {
-    "title": 'add title = "..." above the first section',
-    "groups": 'add [[groups]] and below it name = "vehicle", the control first',
-    "name": 'add name = "..." as animals.csv spells it',
-}
