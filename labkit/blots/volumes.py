@@ -30,6 +30,8 @@ BACKGROUNDS = ("linear", "arpls")
 # Between window and strip, and height of a strip, as parts of the half height of the window.
 _GAP, _STRIP = 0.2, 0.5
 _LEAST_GAP_PX, _LEAST_STRIP_PX = 2.0, 4.0
+# Variance of the mean of the middle half of normal noise, over that of the mean of all.
+_MIDMEAN = 1.19
 # Profile for arPLS, in half heights on either side of the band.
 _AROUND = 8.0
 # A strip stands in a neighbouring band when it lies so far above the lowest point on the way to it: in noise,
@@ -261,7 +263,7 @@ def _measure(
     under = (level + slope * (cut.rows - centre)) * breadth
     below = float(cut.along @ under)
     volume = raw - below
-    lod = 3 * _at_least(noise, cut) * np.sqrt(area + 1.19 * area**2 / n_strips) if n_strips else np.nan
+    lod = 3 * _at_least(noise, cut) * np.sqrt(area + _MIDMEAN * area**2 / n_strips) if n_strips else np.nan
     profile = cut.signal_sum / np.maximum(breadth, 1e-9)
     baseline = arpls_baseline(profile, half)
     by_arpls = float(cut.along @ ((profile - baseline) * breadth))

@@ -175,6 +175,15 @@ def find_markers(image: BlotImage, lanes: Lanes, *, lane: int, n: int | None = N
     ------
     DataError
         If there is no such lane, or fewer than `n` markers stand out.
+
+    Examples
+    --------
+    >>> from labkit.blots import Lanes, as_image
+    >>> y = np.arange(200.0)[:, None]
+    >>> three = sum(np.exp(-(((y - row) / 4) ** 2) / 2) for row in (40.25, 90, 150))
+    >>> lanes = Lanes.from_pick({"roi": [0, 200, 0, 30], "lanes": [[15, 15, 8]]})
+    >>> find_markers(as_image(100 + 1000 * three * np.ones(30), polarity="bright"), lanes, lane=1).round(2)
+    array([ 40.25,  90.  , 150.  ])
     """
     from scipy import ndimage, signal
 
