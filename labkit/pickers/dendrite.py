@@ -1,7 +1,7 @@
 """The dendrite picker: paths are traced and spines corrected, a whole study in one widget.
 
 The browser shows the planes, zooms, and drags points and marks on its own. It sends finished steps only, each
-as a message with a number. Python applies each to its `DendritePicks` and answers with that number, the state
+as a message with a number. Python applies each to its picks and answers with that number, the state
 of all dendrites, and points and marks of the one in hand. Planes, the traced line with its straightened
 strip, and crops of spines are asked for by the way, when they are looked at.
 """
@@ -17,9 +17,9 @@ import traitlets
 
 from labkit.errors import DataError, LabkitError
 from labkit.pickers import spines_marks as marks
+from labkit.pickers.dendrite_files import DendriteFiles
 from labkit.pickers.dendrite_images import CROP_HALF_UM, CROP_PX, STRIP_HALF_UM, Looks, along
 from labkit.pickers.dendrite_items import DendriteItem
-from labkit.pickers.dendrite_picks import DendritePicks
 from labkit.pickers.dendrite_picture import DendritePanel, dendrite_grid, projected
 from labkit.pickers.widget import PickerWidget, one_module, one_sheet
 
@@ -28,7 +28,7 @@ __all__ = ["DendritePicker"]
 _LINE_STEP_UM = 0.1  # points of the line that the browser draws
 
 
-class DendritePicker(DendritePicks, PickerWidget):
+class DendritePicker(DendriteFiles, PickerWidget):
     """All dendrites of a study in one widget.
 
     Shown in JupyterLab it is the live picker; in a report it is a picture of the dendrites with their status.
@@ -112,7 +112,7 @@ class DendritePicker(DendritePicks, PickerWidget):
     ) -> None:
         self._looks: dict[int, Looks] = {}
         self._in_hand = 0
-        DendritePicks.__init__(
+        DendriteFiles.__init__(
             self,
             items,
             trace=trace,

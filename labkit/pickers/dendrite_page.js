@@ -86,7 +86,7 @@ export function build(id) {
           "window",
           make("label", { class: "lk-filter", title: "Hide spines below this confidence; they still count" }, word("Confidence from"), range("least", "Confidence from, display only", 100)),
           keep("leastWord", span("z")),
-          keep("sum", span("sum")),
+          keep("sum", make("span", { class: "lk-sum", title: "All spines over the whole path, its ends included" })),
         ),
         span(
           "buttons",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,8 @@ from labkit.errors import DataError, LabkitError, PickError
 from labkit.pickers import spines_marks as marks
 from labkit.pickers.dendrite_images import brightest_z
 from labkit.pickers.dendrite_items import DendriteItem, Waypoints, checked_waypoints, with_repeats
-from labkit.pickers.dendrite_roi import read_rois, write_rois
 from labkit.pickers.held import Held, HeldPicks
 from labkit.pickers.spines_compare import Look, Repeats, agreement, repeats
-from labkit.pickers.swc import read_swc, spaced, write_swc
 from labkit.picks import Pick
 
 __all__ = ["DendritePicks", "PickedDendrite"]
@@ -228,40 +225,6 @@ class DendritePicks(HeldPicks[DendriteItem]):
     def reclass(self, index: int, at_um: Any, spine_class: str) -> None:
         """Give the spine of item `index` that stands at a place another class."""
         self._mark(index, marks.reclassed(self._marks(self._item(index)), at_um, spine_class))
-
-    def take(self, index: int, file: str | Path) -> None:
-        """Take the path of item `index` from a file: SWC, or a line or set of ImageJ (.roi, .zip).
-
-        Of a long tracing, points no farther apart than 8 µm are taken, and the path is traced through them.
-        """
-        item = self._item(index)
-        file = Path(file)
-        if file.suffix.lower() == ".swc":
-            pieces = read_swc(file)
-            if len(pieces) != 1:
-                raise DataError(
-                    f"the tracing has {len(pieces)} branches", expected="one", where=file.name,
-                    todo="save the dendrite alone",
-                )  # fmt: skip
-            self.draw(index, spaced(pieces[0][0]))
-        else:
-            self.draw(index, read_rois(file, voxel_um=item.voxel_um)[0])
-
-    def export(self, folder: str | Path) -> list[Path]:
-        """Write each confirmed dendrite as ``CODE.swc`` (path and radius) and ``CODE.zip`` (for ImageJ)."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for item in self._firsts():
-            if self._is_complete(item):
-                picked = self._picked_of(item)
-                path, radius = picked.dendrite.path_um, getattr(picked.dendrite, "radius_um", None)
-                written.append(write_swc(folder / f"{item.code}.swc", path, radius))
-                size = item.voxel_um
-                written.append(
-                    write_rois(folder / f"{item.code}.zip", picked.waypoints_um, picked.spines, voxel_um=size)
-                )
-        return written
 
     def _mark(self, index: int, changed: list[marks.Mark]) -> None:
         self._do(index, lambda item, held: self._draft(item, held, _spines(item), changed))
