@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.stats.adjusted import Adjusted
+from labkit.stats.agreement import Agreement, icc, kappa
 from labkit.stats.ancova import ancova, blocked
 from labkit.stats.compare import compare
 from labkit.stats.comparison import Comparison
@@ -24,6 +25,7 @@ from labkit.stats.units import Units, experimental_units
 
 __all__ = [
     "Adjusted",
+    "Agreement",
     "Anova",
     "Comparison",
     "DoseResponse",
@@ -51,7 +53,9 @@ __all__ = [
     "games_howell",
     "hedges_g",
     "hill",
+    "icc",
     "jonckheere",
+    "kappa",
     "kruskal",
     "mixed_anova",
     "mixed_factorial",
