@@ -13,7 +13,8 @@ from labkit import picks
 
 pytestmark = needs_chromium
 
-# Ten lanes, each with a band at row 700 and one at row 1300; lane 4 is clipped. Two targets on one image.
+# Ten lanes, each with a band at row 700 and one at row 1300; lane 4 is clipped. Two targets on one image, and
+# one on another image of the same membrane.
 NOTEBOOK = """
 import dataclasses
 import numpy as np
@@ -26,7 +27,7 @@ noise = np.random.default_rng(7)
 columns = np.exp(-(((pixels - centres[:, None]) / 70) ** 4))
 signal = noise.normal(3000, 300, (2048, 2048))
 for row, strength in ((700, noise.uniform(0.2, 0.9, 10)), (1300, noise.uniform(0.2, 0.9, 10))):
-    strength[3] = 1.3 if row == 700 else 0.5
+    strength[3] = 2.0 if row == 700 else 0.5
     signal += 50000 * np.exp(-(((pixels - row) / 18) ** 2))[:, None] * (strength @ columns)
 values = np.clip(signal, 0, 60000).astype(np.uint16)
 image = blots.as_image(65535 - values, polarity="dark")
@@ -34,11 +35,11 @@ image = dataclasses.replace(image, saturated=values == 60000)
 lanes = {"roi": [100, 1948, 60, 1988], "lanes": [[c, c, 80] for c in centres.tolist()]}
 roles = ("ladder",) + ("sample",) * 9
 items = []
-blot = [("B417", "PSD-95", 0, 700), ("B523", "GAPDH", 0, 1300), ("B901", "PSD-95", 1, 700)]
-for code, target, membrane, row in blot:
-    band = {"centres": [row + 60] * 10, "half_height": 45}
-    file = Path(f"gel{membrane}.tif").resolve()
-    items.append(LanesItem(code, target, f"M{membrane}", file, image, lanes, band, roles))
+blots_of_it = [("B417", "PSD-95", 0, 700), ("B523", "GAPDH", 0, 1300), ("B901", "CREB", 1, 700)]
+for code, target, number, row in blots_of_it:
+    band = {"centres": [row + 90] * 10, "half_height": 45}
+    file = Path(f"gel{number}.tif").resolve()
+    items.append(LanesItem(code, target, "M1", file, image, lanes, band, roles))
 picker = LanesPicker(items, by="ana")
 picker
 """
@@ -148,16 +149,16 @@ def test_a_person_places_lanes_and_windows_and_finds_them_again(tmp_path: Path):
         page.keyboard.press("m")
 
         # the whole window dragged up by its box in lane 6; nothing is stored yet
-        assert canvas.off(LANES[1] - 80, 760, amber) < 40, "the box of lane 2 has its left edge here"
-        up = round(60 * canvas.scale)
-        smooth(page, "dragging the window", lambda: canvas.drag(LANES[5] + 40, 760, (0, -up), steps=60))
+        assert canvas.off(LANES[1] - 80, 790, amber) < 40, "the box of lane 2 has its left edge here"
+        up = round(90 * canvas.scale)
+        smooth(page, "dragging the window", lambda: canvas.drag(LANES[5] + 40, 790, (0, -up), steps=60))
         page.mouse.move(5, 5)
         page.locator(".lk-row[data-status=moved]").first.wait_for()
         for column in (LANES[1], LANES[8]):
-            assert canvas.off(column - 80, 760 - up / canvas.scale - 35, amber) < 40, (
+            assert canvas.off(column - 80, 790 - up / canvas.scale - 35, amber) < 40, (
                 "boxes moved in all lanes"
             )
-            assert canvas.off(column - 80, 790, amber) > 60
+            assert canvas.off(column - 80, 820, amber) > 60
         assert picks.load(tmp_path / "gel0.tif") is None
 
         # a lane is dragged by its line, and another one tilted by its number at the top; a line one CSS pixel
@@ -176,8 +177,8 @@ def test_a_person_places_lanes_and_windows_and_finds_them_again(tmp_path: Path):
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         window = wait_for_pick(tmp_path / "gel0.tif", "band PSD-95")
-        moved = 760 - up / canvas.scale
-        # the scale is known to half a CSS pixel in 400, and 60 rows were dragged
+        moved = 790 - up / canvas.scale
+        # the scale is known to half a CSS pixel in 400, and 90 rows were dragged
         centres = [moved] * 10
         centres[7] += 3
         assert window.value["centres"] == pytest.approx(centres, abs=0.5)
@@ -226,9 +227,18 @@ def test_a_person_places_lanes_and_windows_and_finds_them_again(tmp_path: Path):
         page.wait_for_function(
             "() => !document.querySelector('.lk-lanes .lk-note').textContent.includes('lanes here')"
         )
+
+        # the lanes of another image of the membrane, and another polarity
+        assert page.locator(".lk-same").inner_text() == "As B417"
+        page.locator(".lk-lanes canvas").focus()
+        page.keyboard.press("c")
         page.locator(".lk-select").select_option("bright")
         page.locator(".lk-confirm").click()
-        assert wait_for_pick(tmp_path / "gel1.tif", "polarity").value == "bright"
+        wait_for_pick(tmp_path / "gel1.tif", "band CREB")
+        stored = picks.load(tmp_path / "gel1.tif").picks
+        assert stored["polarity"].value == "bright"
+        assert stored["lanes"].value == lanes
+        page.locator(".lk-progress", has_text="2 of 3 confirmed").wait_for()
         page.screenshot(path=tmp_path / "picker.png")
 
         # JupyterLab's own keys stayed out of it, Ctrl S did not

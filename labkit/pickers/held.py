@@ -258,8 +258,11 @@ class HeldPicks(Generic[T]):
                 self._steps.append((index, item.files, before.copy()))
         self._publish()
 
+    def _ready(self) -> None:
+        """All is loaded: called for whoever shows the picks."""
+
     def _publish(self) -> None:
-        """A step is done: called for whoever shows the picks."""
+        """A step is done: called alike."""
 
     def _item(self, index: int) -> T:
         n = len(self._all)

@@ -70,6 +70,17 @@ class LanesView extends PickerView {
     this.send({ do: "propose", n, roi: this.lanes.roi });
   }
 
+  /** Another image of the same membrane and size, whose lanes may serve here too: the one that comes first. */
+  get other() {
+    const { membrane, group, shape } = this.item;
+    return this.items.findIndex((one) => one.membrane === membrane && one.group !== group && String(one.shape) === String(shape));
+  }
+
+  takeLanes() {
+    this.commit();
+    if (this.other >= 0) this.send({ do: "move", lanes: this.shapes[this.other].lanes });
+  }
+
   reset() {
     this.commit();
     this.send({ do: "reset" });
@@ -145,7 +156,7 @@ class LanesView extends PickerView {
     }
     this.group = group;
     this.images.get(this.current);
-    fillBlot(this.part, this.item);
+    fillBlot(this.part, this.item, this.items[this.other]);
   }
 
   arrived() {

@@ -7,7 +7,6 @@ with the state of all blots.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import traitlets
@@ -78,18 +77,7 @@ class LanesPicker(RegionPicks, PickerWidget):
     _css = one_sheet("picker.css", "lanes.css")
     _items = traitlets.List(traitlets.Dict()).tag(sync=True)
 
-    def __init__(
-        self,
-        items: Sequence[LanesItem],
-        *,
-        blind: bool = True,
-        by: str | None = None,
-        exclude_name: str = "exclude",
-        exclude_lane_name: str = "exclude lane {lane}",
-    ) -> None:
-        RegionPicks.__init__(
-            self, items, blind=blind, by=by, exclude_name=exclude_name, exclude_lane_name=exclude_lane_name
-        )
+    def _ready(self) -> None:
         groups = list(dict.fromkeys(item.files for item in self._all))
         self._start(_items=[self._described(item, groups.index(item.files)) for item in self._all])
 
@@ -130,7 +118,6 @@ class LanesPicker(RegionPicks, PickerWidget):
             "shape": list(item.shape),
             "roles": list(item.roles),
             "polarity": item.image.polarity,
-            "stated": bool(item.image.polarity_stated),
             "lanes": item.proposed_lanes,
             "band": item.proposed_band,
             "strips": [list(part) for part in item.strips],

@@ -2,7 +2,7 @@
 
 import { lookup, partBelow } from "./lanes_shape.js";
 
-const PAINT = [0, 0xff7d00e5, 0xffb0a000]; // saturated, coloured: as the canvas stores #e5007d and #00a0b0
+const PAINT = [0, 0xffb0a000, 0xff7d00e5]; // coloured, saturated: as the canvas stores #00a0b0 and #e5007d
 
 /** Inflate what Python sent; `told` is its size and range. */
 export async function unpackImage(told, data) {
@@ -17,8 +17,8 @@ class BlotImage {
     Object.assign(this, told); // width, height, low, high, factor
     this.levels = [{ grey, marks, width: told.width, height: told.height }];
     while (Math.min(this.last.width, this.last.height) > 200) this.levels.push(halved(this.last));
-    this.saturated = marks.reduce((sum, mark) => sum + (mark === 1), 0);
-    this.coloured = marks.reduce((sum, mark) => sum + (mark === 2), 0);
+    this.saturated = marks.reduce((sum, mark) => sum + (mark === 2), 0);
+    this.coloured = marks.reduce((sum, mark) => sum + (mark === 1), 0);
   }
 
   get last() {
@@ -77,7 +77,7 @@ function coloured({ grey, marks, width: row }, [left, top, width, height], look,
   return canvas;
 }
 
-/** Half the size: means of greys, and a mark where one of four has it, so that a few saturated pixels stay in sight. */
+/** Half the size: means of greys, and the greatest mark of four, so that a few saturated pixels stay in sight. */
 function halved({ grey, marks, width, height }) {
   const half = { width: width >> 1, height: height >> 1 };
   half.grey = new Uint8Array(half.width * half.height);
@@ -85,8 +85,7 @@ function halved({ grey, marks, width, height }) {
   for (let y = 0, o = 0; y < half.height; y++) {
     for (let x = 0, i = 2 * y * width; x < half.width; x++, i += 2, o++) {
       half.grey[o] = (grey[i] + grey[i + 1] + grey[i + width] + grey[i + width + 1] + 2) >> 2;
-      const [p, q] = [marks[i] || marks[i + 1], marks[i + width] || marks[i + width + 1]];
-      half.marks[o] = p === 1 || q === 1 ? 1 : p || q;
+      half.marks[o] = Math.max(marks[i], marks[i + 1], marks[i + width], marks[i + width + 1]);
     }
   }
   return half;

@@ -30,6 +30,7 @@ export class LanesInput {
     on(part.fewer, "click", () => picker.propose(picker.lanes.lanes.length - 1));
     on(part.more, "click", () => picker.propose(picker.lanes.lanes.length + 1));
     on(part.again, "click", () => picker.propose(picker.lanes.lanes.length));
+    on(part.same, "click", () => picker.takeLanes());
     on(part.excludeLane, "click", () => picker.excludeLane());
     for (const field of [part.count, part.width, part.tall]) on(field, "change", () => this.typed(field));
     on(part.polarity, "change", () => {
@@ -61,6 +62,7 @@ export class LanesInput {
       ArrowRight: columns(by),
       ",": () => picker.choose(lane - 1),
       ".": () => picker.choose(lane + 1),
+      c: () => picker.takeLanes(),
       l: () => picker.excludeLane(),
       "+": () => picker.zoom(1.25),
       "=": () => picker.zoom(1.25),

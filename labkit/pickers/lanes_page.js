@@ -14,6 +14,7 @@ const KEYS = [
   [", .", "lane to the left, to the right"],
   ["Enter", "confirm, go to the next"],
   ["N, P", "next, previous blot"],
+  ["C", "lanes of another image of the membrane"],
   ["L", "exclude the lane; include again"],
   ["X", "exclude the blot; include again"],
   ["U, Ctrl Z", "undo"],
@@ -87,6 +88,7 @@ export function build(id) {
           number("count", "Number of lanes", { min: "1", max: "99", step: "1" }),
           button("more", "+", "", "One lane more; all are placed anew in the region"),
           button("again", "Find again", "", "Place the lanes anew in the region"),
+          button("same", "As", "C", "Take the lanes of another image of this membrane"),
           word("Width"),
           number("width", "Width of all lanes in pixels"),
           word("Window"),
@@ -111,7 +113,9 @@ export function build(id) {
 // -- what changes
 
 /** Another blot is open. */
-export function fillBlot({ title, canvas, membrane }, item) {
+export function fillBlot({ title, canvas, membrane, same }, item, other) {
+  same.hidden = !other;
+  if (other) same.textContent = `As ${other.code}`;
   title.textContent = `${item.code} · ${item.target}`;
   membrane.textContent = `membrane ${item.membrane}`;
   canvas.setAttribute("aria-label", `Image of ${item.code}, ${item.target}. Up and down move the window, left and right choose a lane.`);

@@ -36,7 +36,14 @@ export function maker(id) {
     button: (name, text, key, title) =>
       keep(
         name,
-        make("button", { type: "button", class: `lk-button lk-${name}`, title: key ? `${title} (${key})` : title, ...(key && { "aria-keyshortcuts": key }) }, text),
+        make("button", {
+          type: "button",
+          class: `lk-button lk-${name}`,
+          title: key ? `${title} (${key})` : title,
+          ...(key && { "aria-keyshortcuts": key }),
+          ...(text.length === 1 && { "aria-label": title }),
+          text,
+        }),
       ),
     handle: (name, label, attributes = {}) =>
       keep(name, make("div", { class: "lk-handle", role: "slider", tabindex: "0", "aria-label": label, "data-edge": name, ...attributes })),

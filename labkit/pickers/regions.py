@@ -60,6 +60,7 @@ class RegionPicks(HeldPicks[LanesItem]):
     ) -> None:
         self._excluded_by, self._lane_excluded_by = exclude_name, exclude_lane_name
         super().__init__(items, blind=blind, by=by)
+        self._ready()
 
     # -- what a notebook asks
 

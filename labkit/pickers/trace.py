@@ -7,7 +7,6 @@ state of all traces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import traitlets
@@ -73,16 +72,7 @@ class TracePicker(WindowPicks, PickerWidget):
     _items = traitlets.List(traitlets.Dict()).tag(sync=True)
     _traces = traitlets.List(traitlets.Bytes()).tag(sync=True)
 
-    def __init__(
-        self,
-        items: Sequence[TraceItem],
-        *,
-        blind: bool = True,
-        by: str | None = None,
-        pick_name: str = "window_ms {pathway}",
-        exclude_name: str = "exclude",
-    ) -> None:
-        WindowPicks.__init__(self, items, blind=blind, by=by, pick_name=pick_name, exclude_name=exclude_name)
+    def _ready(self) -> None:
         self._start(
             _items=[self._described(item) for item in self._all],
             _traces=[item.packed() for item in self._all],

@@ -30,6 +30,7 @@ class WindowPicks(HeldPicks[TraceItem]):
     ) -> None:
         self._pick_name, self._excluded_by = pick_name, exclude_name
         super().__init__(items, blind=blind, by=by)
+        self._ready()
 
     def windows(self, *, strict: bool | None = None) -> dict[tuple[str, str], Window]:
         """The window of each (code, pathway) in ms after the stimulus: the stored one, else the proposal.
