@@ -138,7 +138,7 @@ _DECLARED = [
     Column("raw", "", "Raw volume", "sum of the signal over the window, in grey values"),
     Column("background", "", "Background", "part of the raw volume that the membrane makes"),
     Column("volume", "", "Volume", "raw volume less the background; negative where that is higher"),
-    Column("volume_arpls", "", "Volume over arPLS", "the same over the baseline of the whole lane"),
+    Column("volume_arpls", "", "Volume over arPLS", "the same over the baseline of the lane around it"),
     Column("lod", "", "Limit of detection", "three standard deviations of the volume of an empty window"),
     Column("saturated", "", "Clipped part", "part of the window's pixels at the greatest value"),
     Column("n_at_max", "", "Clipped pixels", "pixels of the window at the greatest value"),

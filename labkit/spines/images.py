@@ -16,7 +16,7 @@ import pandas as pd
 
 from labkit.errors import DataError, LabkitError, Problem, StudyError
 from labkit.spines.classify import classify
-from labkit.spines.dendrite import Dendrite
+from labkit.spines.dendrite import Dendrite, trace
 from labkit.spines.density import density
 from labkit.spines.detect import detect
 from labkit.spines.measure import measure
@@ -39,7 +39,7 @@ class Picked(Protocol):
 
 @dataclass(frozen=True)
 class Finder:
-    """How spines are found, measured and named in a study: the calls that the picker makes.
+    """How a study's spines are traced, found, measured and named: the calls that the picker makes.
 
     Attributes
     ----------
@@ -53,6 +53,10 @@ class Finder:
     rule: str = "rodriguez2008"
     thresholds: Mapping[str, float] | None = None
     resolution_um: float | None = None
+
+    def trace(self, stack: Stack, waypoints_um: np.ndarray) -> Dendrite:
+        """The dendrite through points in micrometres."""
+        return trace(stack, stack.to_voxels(waypoints_um))
 
     def find(self, stack: Stack, dendrite: Dendrite) -> pd.DataFrame:
         """The spines of a dendrite with their classes."""

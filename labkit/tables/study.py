@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from labkit.columns import COLUMNS, axis_label
+from labkit.tables import cells
 
-__all__ = ["labelled", "numbers", "picks_in_words", "unconfirmed"]
+if TYPE_CHECKING:
+    from labkit.stats import Agreement
+
+__all__ = ["agreement", "labelled", "numbers", "picks_in_words", "unconfirmed"]
+
+
+def agreement(found: Mapping[str, Agreement], *, confidence: float = 0.95) -> pd.DataFrame:
+    """Measures of agreement set out: what was looked at twice, the measure with its interval, and n."""
+    rows = {}
+    for name, one in found.items():
+        known = not math.isnan(one.value)
+        rows[name] = {
+            "Measure": one.what,
+            f"Value ({100 * confidence:g}% CI)": cells.fixed(one.value, 2) + _between(one)
+            if known
+            else "not known",
+            "n": str(one.n),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _between(one: Agreement) -> str:
+    return f" ({cells.fixed(one.ci_low, 2)} to {cells.fixed(one.ci_high, 2)})"
 
 
 def labelled(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
