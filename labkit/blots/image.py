@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from labkit.blots.formats import EXPORT, Pixels, read_pixels
 from labkit.blots.grey import to_grey
 from labkit.blots.polarity import UNSURE_BELOW, Polarity, propose_polarity
-from labkit.blots.saturation import contrast_told, plateau
+from labkit.blots.saturation import contrast_told, plateau, shades_of
 from labkit.errors import ImageError
 
 __all__ = ["BlotImage", "as_image", "read"]
@@ -148,7 +148,8 @@ def _image(pixels: Pixels, polarity: Polarity | None) -> BlotImage:
     chosen = polarity or proposed
     ends = ("high", "low") if chosen == "bright" else ("low", "high")
     limit = full_scale if values.dtype.kind == "u" else None
-    bands, floor = (plateau(values, end=end, full_scale=limit, lossy=pixels.lossy) for end in ends)
+    known = {"full_scale": limit, "lossy": pixels.lossy, "shades": shades_of(values)}
+    bands, floor = (plateau(values, end=end, **known) for end in ends)
     signal = values.astype(np.float64)
     return BlotImage(
         signal=signal if chosen == "bright" else greatest - signal,
@@ -162,7 +163,7 @@ def _image(pixels: Pixels, polarity: Polarity | None) -> BlotImage:
             *pixels.told,
             *told,
             *_shades_told(values),
-            *contrast_told(values, bands=bands, floor=floor, full_scale=limit, lossy=pixels.lossy),
+            *contrast_told(values, bands=bands, floor=floor, **known),
         ),
     )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labkit.blots.formats import EXPORT
 
-__all__ = ["Plateau", "contrast_told", "plateau"]
+__all__ = ["Plateau", "contrast_told", "plateau", "shades_of"]
 
 # A plateau has so many pixels, so many of which touch.
 _FEWEST, _TOUCHING = 3, 3
@@ -36,6 +36,10 @@ _CROWDED, _GAPS = 20, 3
 _EIGHT_BIT_VALUES = 256
 
 
+#: The values that occur, from the least, and how many pixels have each.
+Shades = tuple[NDArray[Any], NDArray[np.int64]]
+
+
 @dataclass(frozen=True, eq=False)
 class Plateau:
     """Pixels that are clipped at one end: `value`, and the (H, W) `mask`, empty when there is none."""
@@ -49,7 +53,12 @@ class Plateau:
 
 
 def plateau(
-    values: NDArray[Any], *, end: str, full_scale: float | None = None, lossy: bool = False
+    values: NDArray[Any],
+    *,
+    end: str,
+    full_scale: float | None = None,
+    lossy: bool = False,
+    shades: Shades | None = None,
 ) -> Plateau:
     """The pixels at which an image is clipped at its high or its low end.
 
@@ -64,6 +73,8 @@ def plateau(
         the full scale are clipped however many have the next value.
     lossy
         Whether the compression spreads a plateau over some values.
+    shades
+        `shades_of` the values, where they were counted before.
 
     Returns
     -------
@@ -85,7 +96,7 @@ def plateau(
     """
     from scipy import ndimage
 
-    distinct, counts = _counted(values)
+    distinct, counts = shades or shades_of(values)
     if end == "high":
         distinct, counts = distinct[::-1], counts[::-1]
     none = Plateau(float(distinct[0]), np.zeros(values.shape, bool))
@@ -111,7 +122,13 @@ def plateau(
 
 
 def contrast_told(
-    values: NDArray[Any], *, bands: Plateau, floor: Plateau, full_scale: float | None, lossy: bool = False
+    values: NDArray[Any],
+    *,
+    bands: Plateau,
+    floor: Plateau,
+    full_scale: float | None,
+    lossy: bool = False,
+    shades: Shades | None = None,
 ) -> tuple[str, ...]:
     """What an image shows of how it was exported, in sentences that say what to do.
 
@@ -125,6 +142,8 @@ def contrast_told(
         The greatest value that can be stored; None for floating-point values.
     lossy
         Of a JPEG, whose reader has told already that it has 8 bits.
+    shades
+        `shades_of` the values, where they were counted before.
 
     Returns
     -------
@@ -138,7 +157,7 @@ def contrast_told(
             "protein than they measure; expose for a shorter time or load less"
         )
     cut_off = floor.n_pixels / n_pixels if floor.n_pixels >= _CUT_OFF * n_pixels else 0.0
-    distinct, counts = _counted(values)
+    distinct, counts = shades or shades_of(values)
     common = counts.max() / n_pixels
     limits = (0, full_scale)
     if bands.n_pixels and cut_off and bands.value in limits and floor.value in limits:
@@ -176,7 +195,7 @@ def contrast_told(
     return tuple(told)
 
 
-def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def shades_of(values: NDArray[Any]) -> Shades:
     """The values that occur, from the least, and how many pixels have each."""
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         counts = np.bincount(values.ravel())
