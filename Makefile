@@ -18,6 +18,8 @@ lab: $(READY)             ## open the notebooks in JupyterLab
 
 bench: $(READY)           ## speed and memory, as ratios against peers in the same run
 	$(BIN)/python benchmarks/ltp.py
+	$(BIN)/python benchmarks/blots.py
+	$(BIN)/python benchmarks/spines.py
 	$(BIN)/python benchmarks/stats.py
 
 notebooks: $(READY)       ## run the notebooks on the demo study and keep their outputs

@@ -243,6 +243,11 @@ class Endpoints:
         proteins = self.table(2, compared)
         if any(isinstance(one, stats.Comparison) for one in proteins.values()):
             drawn["blots"] = figures.blots_figure(proteins, titles=self.titles, labels=self.labels)
+        densities = self.table(3, compared)
+        if any(isinstance(one, stats.Comparison) for one in densities.values()):
+            rows = self.by_name[next(iter(densities))].rows
+            counted = rows[rows["excluded"] == ""]
+            drawn["spines"] = figures.spines_figure(densities, counted, labels=self.labels)
         return drawn
 
     def numbers(self) -> pd.DataFrame:

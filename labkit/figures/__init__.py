@@ -1,6 +1,6 @@
 """Publication figures: journal styles, panels of the field, and saving with alternative text."""
 
-from labkit.figures.composites import blots_figure, ltp_figure
+from labkit.figures.composites import blots_figure, ltp_figure, spines_figure
 from labkit.figures.marks import shade
 from labkit.figures.panels import dose_superplot, fold_plot, time_course
 from labkit.figures.recordings import mean_traces, slice_grid
@@ -21,6 +21,7 @@ __all__ = [
     "shade",
     "show",
     "slice_grid",
+    "spines_figure",
     "time_course",
     "use",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from labkit.columns import axis_label
 from labkit.errors import DataError
 from labkit.figures.panels import dose_superplot, fold_plot, time_course
 from labkit.figures.style import figure, letter
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from labkit.stats import Comparison
 
-__all__ = ["blots_figure", "ltp_figure"]
+__all__ = ["blots_figure", "ltp_figure", "spines_figure"]
 
 _HEIGHT_MM = 68
 _LETTERS = "abcdefgh"
@@ -92,3 +93,44 @@ def blots_figure(
             letter(ax, mark)
         said.append(f"{mark}, {title}. {comparison.summary()}")
     return fig, "Proteins as fold of the control, by group. " + " ".join(said)
+
+
+def spines_figure(
+    comparisons: Mapping[str, Comparison | DataError],
+    dendrites: pd.DataFrame,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> tuple[Figure, str]:
+    """Spines per 10 µm by group, in all and by class, one panel each; endpoints not compared are left out.
+
+    Parameters
+    ----------
+    comparisons
+        Of the densities, by column.
+    dendrites
+        One row per dendrite that counts, with the columns compared.
+    labels
+        Names of groups.
+
+    Returns
+    -------
+    figure, alt
+        The figure at the width of two columns of the style in use, and what it shows in words.
+
+    Raises
+    ------
+    DataError
+        If no density was compared.
+    """
+    made = {name: one for name, one in comparisons.items() if not isinstance(one, DataError)}
+    if not made:
+        raise DataError("no density of spines was compared", expected="one comparison or more")
+    fig = figure("double", _HEIGHT_MM)
+    said = []
+    axes = fig.subplots(1, len(made), squeeze=False)[0]
+    for ax, mark, (name, comparison) in zip(axes, _LETTERS, made.items(), strict=False):
+        dose_superplot(ax, comparison.units, dendrites, comparison, subunit="dendrite", labels=labels)
+        if len(made) > 1:
+            letter(ax, mark)
+        said.append(f"{mark}, {axis_label(name)}. {comparison.summary()}")
+    return fig, "Dendritic spines by group. " + " ".join(said)
