@@ -67,8 +67,11 @@ def read_blots(
     StudyError
         If files cannot be read: one sentence for each of them.
     """
-    stated = {row.code: (picked or {}).get(row.code) or row.polarity for row in blots.itertuples()}
-    of_file = {row.file: stated[row.code] for row in blots.itertuples() if stated[row.code]}
+    of_file: dict[Any, str] = {}
+    for source in ({row.code: row.polarity for row in blots.itertuples()}, picked or {}):
+        for row in blots.itertuples():
+            if polarity := source.get(row.code):
+                of_file[row.file] = polarity
     images = _all({file: partial(read, file, polarity=of_file.get(file)) for file in blots["file"].unique()})
     return {row.code: images[row.file] for row in blots.sort_values("code").itertuples()}
 
