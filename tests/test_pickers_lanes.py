@@ -515,6 +515,37 @@ def test_when_saving_fails_it_is_told_and_what_was_moved_is_kept(items, monkeypa
     assert picks.load(items[0].files).picks["lanes"].value == moved()
 
 
+def test_a_step_that_fails_half_way_leaves_no_draft_and_can_be_taken_back(items, monkeypatch):
+    from labkit import files
+
+    picker = LanesPicker(items)
+    whole, calls = files.write_text_whole, []
+
+    def full_from_the_second_on(*args):
+        calls.append(args)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("labkit.files.write_text_whole", full_from_the_second_on)
+        with pytest.raises(PickError, match="could not be saved"):
+            picker.confirm(0)
+    assert set(picks.load(items[0].files).picks) == {"lanes"}
+    assert [pick.origin for pick in picker.picks()[:3]] == ["confirmed", "proposed", "proposed"]
+    assert picker.undo() == 0
+    assert picks.load(items[0].files).picks == {}
+
+    def drafts_and_fails(item, held):
+        held.drafts["lanes"] = moved()
+        raise DataError("no")
+
+    with pytest.raises(DataError):
+        picker._do(0, drafts_and_fails)
+    assert picker._status(items[0]) == "proposed"
+    assert picker.undo() is None
+
+
 def test_nothing_sent_to_the_browser_names_a_file_while_blind(items):
     import dataclasses
 
@@ -581,8 +612,10 @@ def test_a_large_image_is_shrunk_by_means_and_keeps_its_saturated_pixels():
 
 
 def test_turning_the_polarity_turns_the_signal_as_reading_it_so_would_but_for_a_constant():
-    values = np.linspace(500, 60000, 400).reshape(20, 20).astype(np.uint16)
+    values = np.linspace(0, 60000, 400).reshape(20, 20).astype(np.uint16)
+    values[0] = 0
     dark = blots.as_image(values, polarity="dark")
+    assert dark.saturated[0].all()
     turned = with_polarity(dark, "bright")
     apart = turned.signal - blots.as_image(values, polarity="bright").signal
     assert np.ptp(apart) == 0

@@ -123,8 +123,8 @@ def read_regions(path: str | Path) -> tuple[Lanes, Band | None]:
     lines, boxes, region = [], [], None
     for roi in rois:
         if roi.roitype == ROI_TYPE.LINE:
-            ends = sorted([(roi.y1, roi.x1), (roi.y2, roi.x2)])
-            lines.append((*ends[0], *ends[1], (roi.float_stroke_width or roi.stroke_width) / 2))
+            half = (roi.float_stroke_width or roi.stroke_width) / 2
+            lines.append((roi.y1, roi.x1, roi.y2, roi.x2, half))
         elif roi.roitype == ROI_TYPE.RECT:
             if roi.name.casefold() == "region":
                 left, top, right, bottom = _edges(roi)
