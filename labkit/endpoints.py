@@ -270,6 +270,19 @@ class Endpoints:
             )
         return pd.concat(parts, names=["endpoint"])
 
+    def balance(self) -> pd.DataFrame:
+        """How many animals of each group every membrane compares; empty where the study has no blots."""
+        parts = [
+            one.rows.rename(columns={one.value: "log_ratio"})
+            for one in self.by_name.values()
+            if one.table == 2
+        ]
+        if not parts:
+            return pd.DataFrame()
+        counts = blots.balance(pd.concat(parts, ignore_index=True))
+        names = {name: label for name, label in self.labels.items() if name in counts}
+        return counts.rename(columns=names)
+
     def doubtful(self) -> pd.DataFrame:
         """Every row that is excluded, has no value, or bears a flag: once for each table of results."""
         parts, seen = [], set()

@@ -124,6 +124,19 @@ def test_ratios_to_the_control_of_each_membrane_are_refused_and_the_rest_goes_on
     ]
 
 
+def test_a_membrane_without_a_group_is_told(make):
+    found = endpoints.load(make("blots"))
+    assert found.balance()[["membrane", "vehicle", "drug"]].to_numpy().tolist() == [
+        ["M1", 2, 2],
+        ["M2", 2, 2],
+    ]
+    one = found.by_name["PSD-95"]
+    rows = one.rows[(one.rows["membrane"] != "M2") | (one.rows["group"] != "vehicle")]
+    fewer = replace(found, by_name={"PSD-95": replace(one, rows=rows)})
+    assert "no vehicle" in fewer.balance().set_index("membrane").loc["M2", "flags"]
+    assert isinstance(fewer.compare()["PSD-95"], stats.Comparison)  # within M1
+
+
 def test_missing_results_name_the_notebook(make):
     study = make("blots")
     (study.results / "blot_ratios.csv").unlink()
