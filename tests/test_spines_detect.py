@@ -91,8 +91,8 @@ def test_sensitivity_adds_fainter_ones_and_keeps_the_others():
 
 
 def test_sizes_against_truth():
-    """Sharp in the plane, long in depth: a ball summed over depth shows 0.87 of its diameter, 0.83 after a blur
-    of a fifth of it, and less after the smoothing against noise. Lengths are good to 0.15 um."""
+    """Sharp in the plane, long in depth: a ball summed over depth shows 0.87 of its diameter, 0.83 after a
+    blur of a fifth of it, and less after the smoothing against noise. Lengths are good to 0.15 um."""
     made = simulate(
         seed=0, length_um=30.0, n_spines=14, fwhm_um=(2.0, 0.15), voxel_um=(0.5, 0.06, 0.06), photons=300.0,
         kinds=("mushroom", "stubby"),

@@ -20,7 +20,7 @@ from labkit.spines.measure import measure
 from labkit.spines.stack import Stack
 from labkit.spines.straighten import Straightened, straighten
 
-__all__ = ["Spots", "Surroundings", "detect", "find_spots", "surroundings"]
+__all__ = ["Spots", "Surroundings", "detect", "find_spots", "spots_at", "surroundings"]
 
 Floats = NDArray[np.float32]
 
@@ -261,15 +261,20 @@ def find_spots(around: Surroundings, *, threshold: float, contact: float = 0.0) 
     size = tuple(2 * round(apart / step) + 1 for apart in _APART_UM)
     peaks = (maximum_filter(score, size=size, mode="constant", cval=-np.inf) == score) & (score > threshold)
     s, u = np.nonzero(peaks)
-    kept = _touching(around, s, u)
-    chosen = (kept >= contact) & ~_crossing(around, s, u)
-    s, u, kept = s[chosen], u[chosen], kept[chosen]
+    chosen = (_touching(around, s, u) >= contact) & ~_crossing(around, s, u)
+    return spots_at(around, s[chosen], u[chosen])
+
+
+def spots_at(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> Spots:
+    """Centres, scores and contact of the spots with peaks at these points of the grid."""
+    straight = around.straight
+    step = straight.step_um
     along, across = _centres(around, s, u)
     nearest = np.clip(np.round(along / step).astype(int), 0, len(straight.position_um) - 1)
     place = straight.to_um(nearest, across, around.depth_um[s, u])
     # The voxels of the first and last plane are continued beyond them.
     place[:, 0] = np.clip(place[:, 0], 0, around.last_um)
-    return Spots(s, u, along, across, place, around.score[s, u].astype(float), kept)
+    return Spots(s, u, along, across, place, around.score[s, u].astype(float), _touching(around, s, u))
 
 
 def _touching(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -336,6 +341,10 @@ def _centres(
     used = weight > _CENTRE_PART * np.concatenate([[0], around.score[s, u]])[owner]
     rows, columns, owner, weight = rows[used], columns[used], owner[used], weight[used]
     mass = np.bincount(owner, weight, n + 1)[1:]
+    # A spot on the shaft itself, or fainter than its surroundings, has no such voxels: its peak has to do.
+    alone = mass == 0
+    mass[alone] = 1.0
     along = np.bincount(owner, weight * straight.position_um[rows], n + 1)[1:] / mass
     across = np.bincount(owner, weight * straight.across_um[columns], n + 1)[1:] / mass
+    along[alone], across[alone] = straight.position_um[s[alone]], straight.across_um[u[alone]]
     return along, across

@@ -73,7 +73,7 @@ def measure(
         ``neck_width_um``: least FWHM between shaft and head, NaN where the neck is too faint to be measured;
         ``neck_length_um``: from the edge of the shaft to the head; ``volume_um3``: of a ball of the head's
         width and a cylinder for the neck; ``brightness_over_shaft``: of the head over that of the shaft
-        beside it, each over its surroundings; ``flags``.
+        beside it, each over its surroundings; ``flags``. Sizes are NaN where nothing stands out.
 
     Raises
     ------
@@ -222,6 +222,8 @@ def _one(image: NDArray[np.float32], d: Floats, e: Floats, head_at: float, edge:
     near = np.abs(d - head_at) <= 0.3
     near &= d >= min(edge, head_at)
     middle = int(np.flatnonzero(near)[np.argmax(height[near])])
+    if not height[middle] > 0:
+        return _Sizes(*[np.nan] * 4, float(peak[middle]), "no brighter than its sides: not measured")
     beyond = height[middle:] < height[middle] / 2
     tip = d[min(middle + (int(np.argmax(beyond)) if beyond.any() else len(beyond) - 1), len(d) - 1)]
     # The equator: the widest place near the middle, as the median over 0.25 um against noise.

@@ -28,9 +28,9 @@ Modality = Literal["fluorescence", "brightfield"]
 # Sizes that a light microscope on dendrites can have; outside of them a unit is wrong.
 _LATERAL_UM = (0.01, 1.0)
 _AXIAL_UM = (0.02, 10.0)
-# Of each plane looked at, every so many-th pixel tells the brightness of the whole.
+# Every so many-th pixel of some rows of some planes tells the brightness of the whole.
 _STRIDE = 8
-_MOST_PLANES = 16
+_MOST_PLANES, _MOST_ROWS = 16, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,8 +275,9 @@ def _voxel(
 
 
 def _sample(voxels: Any, stride: int) -> NDArray[np.float64]:
-    """Some voxels of some planes, enough to know the histogram."""
-    n = voxels.shape[0]
+    """Some voxels of some planes, enough to know the histogram; few rows, since whole rows are read."""
+    n, height, width = voxels.shape
     chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST_PLANES)).round().astype(int))
-    step = slice(None, None, stride if min(voxels.shape[1:]) >= 16 * stride else 1)
-    return np.concatenate([np.asarray(voxels[z : z + 1, step, step], float).ravel() for z in chosen])
+    rows = slice(None, None, max(height // _MOST_ROWS, 1) if stride > 1 else 1)
+    columns = slice(None, None, stride if width >= 16 * stride else 1)
+    return np.concatenate([np.asarray(voxels[z : z + 1, rows, columns], float).ravel() for z in chosen])
