@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["KINDS", "Simulated", "centre_line", "simulate", "spine_table"]
+__all__ = [
+    *("KINDS", "Simulated", "ball", "centre_line", "fill", "place_spines"),
+    *("segment", "simulate", "spine_table", "tube"),
+]
 
 Floats = NDArray[np.float64]
 
@@ -192,19 +195,19 @@ def simulate(
     pad = np.array([2.5, 4.5, 2.0])
     path = path - path.min(axis=0) + pad
     shape = np.ceil((path.max(axis=0) + pad) / voxel_um).astype(int)
-    solids = [_tube(path, shaft_um / 2)]
-    heads, feet = _place(path, spines, shaft_um)
+    solids = [tube(path, shaft_um / 2)]
+    heads, feet = place_spines(path, spines, shaft_um)
     for i, spine in enumerate(spines.itertuples()):
-        solids.append(_ball(heads[i], spine.head_width_um / 2))
+        solids.append(ball(heads[i], spine.head_width_um / 2))
         if spine.gap_um > 0:
-            solids.append(_tube(_line(feet[i], heads[i]), spine.neck_width_um / 2))
-    shaft_only = _fill(solids[:1], shape, voxel_um, fwhm_um)
+            solids.append(tube(segment(feet[i], heads[i]), spine.neck_width_um / 2))
+    shaft_only = fill(solids[:1], shape, voxel_um, fwhm_um)
     extent = np.array(shape) * voxel_um
     for _ in range(axons):
-        solids.append(_tube(_axon(rng, path, extent), 0.2))
+        solids.append(tube(_axon(rng, path, extent), 0.2))
     for _ in range(specks):
-        solids.append(_ball(_beside(rng, path, extent), float(rng.uniform(0.15, 0.3))))
-    label = _fill(solids, shape, voxel_um, fwhm_um) / shaft_only.max()
+        solids.append(ball(_beside(rng, path, extent), float(rng.uniform(0.15, 0.3))))
+    label = fill(solids, shape, voxel_um, fwhm_um) / shaft_only.max()
     if modality == "brightfield":
         # A density of 1 lets a tenth of the light through.
         light = 4000.0 * 10 ** (-1.0 * label)
@@ -215,8 +218,12 @@ def simulate(
     return Simulated(voxels, voxel_um, path, length_um, spines.drop(columns=["gap_um", "angle", "side"]))
 
 
-def _place(path: Floats, spines: pd.DataFrame, shaft_um: float) -> tuple[Floats, Floats]:
-    """Middles of the heads and feet of the spines, (n, 3) each."""
+def place_spines(path: Floats, spines: pd.DataFrame, shaft_um: float) -> tuple[Floats, Floats]:
+    """Middles of the heads and feet of the spines, (n, 3) each.
+
+    Positions count from the start of the path, whose points are evenly apart. Needed of each spine:
+    position_um, side (1 or -1), angle out of the plane in degrees, gap_um and head_width_um.
+    """
     n = len(path) - 1
     index = np.clip(np.round(spines["position_um"] / np.linalg.norm(path[1] - path[0])).astype(int), 1, n - 1)
     tangent = path[index + 1] - path[index - 1]
@@ -230,7 +237,8 @@ def _place(path: Floats, spines: pd.DataFrame, shaft_um: float) -> tuple[Floats,
     return path[index] + reach[:, None] * outward, path[index]
 
 
-def _line(start: Floats, end: Floats) -> Floats:
+def segment(start: Floats, end: Floats) -> Floats:
+    """(n, 3) points of a straight line, close together."""
     n = max(int(np.ceil(np.linalg.norm(end - start) / 0.02)), 1)
     return start + np.linspace(0, 1, n + 1)[:, None] * (end - start)
 
@@ -242,7 +250,7 @@ def _axon(rng: np.random.Generator, path: Floats, extent: Floats) -> Floats:
     angle = rng.uniform(np.pi / 4, 3 * np.pi / 4)
     reach = float(np.hypot(extent[1], extent[2]))
     way = np.array([0.0, np.sin(angle), np.cos(angle)])
-    line = _line(middle - reach * way, middle + reach * way)
+    line = segment(middle - reach * way, middle + reach * way)
     near = (line[:, 1:] > -_MARGIN_UM) & (line[:, 1:] < extent[1:] + _MARGIN_UM)
     return line[near.all(axis=1)]
 
@@ -254,8 +262,8 @@ def _beside(rng: np.random.Generator, path: Floats, extent: Floats) -> Floats:
     return np.clip(place, 0, extent)
 
 
-def _ball(centre: Floats, radius: float) -> Floats:
-    """Points that fill a ball evenly."""
+def ball(centre: Floats, radius: float) -> Floats:
+    """Points (z, y, x, volume) that fill a ball evenly."""
     n = max(int(np.ceil(radius / _GRAIN_UM)), 3)
     grid = np.linspace(-radius, radius, 2 * n + 1)
     z, y, x = np.meshgrid(grid, grid, grid, indexing="ij", sparse=True)
@@ -264,8 +272,8 @@ def _ball(centre: Floats, radius: float) -> Floats:
     return np.column_stack([centre + points, np.full(len(points), 4 / 3 * np.pi * radius**3 / len(points))])
 
 
-def _tube(line: Floats, radius: float) -> Floats:
-    """Points that fill a round tube around a line evenly, each with its volume."""
+def tube(line: Floats, radius: float) -> Floats:
+    """Points (z, y, x, volume) that fill a round tube evenly, cross-section by cross-section of its line."""
     n = max(int(np.ceil(radius / _GRAIN_UM)), 3)
     grid = np.linspace(-radius, radius, 2 * n + 1)
     a, b = (v.ravel() for v in np.meshgrid(grid, grid))
@@ -283,7 +291,7 @@ def _tube(line: Floats, radius: float) -> Floats:
     return np.column_stack([points.reshape(-1, 3), np.full(points.shape[0] * len(a), volume)])
 
 
-def _fill(
+def fill(
     solids: list[Floats],
     shape: NDArray[np.int_],
     voxel_um: tuple[float, float, float],
