@@ -48,11 +48,7 @@ export class PickerView {
     });
     on(root, "keydown", (event) => this.input.key(event));
     on(root, "keyup", () => this.input.drag || this.commit());
-    on(root, "focusout", () => {
-      if (this.input.drag) return;
-      this.commit();
-      this.draw();
-    });
+    on(root, "focusout", () => this.input.drag || (this.commit(), this.draw()));
     // JupyterLab listens for its keys before this element does (X cuts a cell): they are kept off while the focus is here,
     // except with Ctrl, so that Ctrl S still saves the notebook.
     this.onKey = (event) => {
@@ -116,8 +112,8 @@ export class PickerView {
 
   /** Tell Python of what was moved here and is now let go. */
   commit() {
-    if (!this.isMoving()) return;
     const moved = this.moved();
+    if (!Object.keys(moved).length) return;
     this.told[this.current] = this.shape;
     this.send({ do: "move", ...moved });
     this.speak();
@@ -231,8 +227,7 @@ export class PickerView {
   pressInForm(event) {
     if (event.key === "Escape") this.closeForm();
     if (event.key !== "Enter") return;
-    // A form inside a notebook's output is not submitted by Enter everywhere.
-    event.preventDefault();
+    event.preventDefault(); // a form inside a notebook's output is not submitted by Enter everywhere
     this.giveReason();
   }
 
