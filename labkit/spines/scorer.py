@@ -380,6 +380,7 @@ def _fitted(features: Floats, is_spine: NDArray[np.bool_]) -> tuple[Any, Any]:
     try:
         from sklearn.decomposition import PCA
         from sklearn.ensemble import HistGradientBoostingClassifier
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise DataError(
             "scikit-learn is not installed", todo="install labkit[learn], or use the rule"
@@ -391,7 +392,9 @@ def _fitted(features: Floats, is_spine: NDArray[np.bool_]) -> tuple[Any, Any]:
     trees = HistGradientBoostingClassifier(
         max_iter=250, learning_rate=0.05, max_leaf_nodes=15, l2_regularization=1.0, random_state=0
     )
-    trees.fit(np.column_stack([features[:, :-size], parts.transform(features[:, -size:])]), is_spine)
+    # Some thousand rows are fitted faster by one thread than by several that wait for each other.
+    with threadpool_limits(1):
+        trees.fit(np.column_stack([features[:, :-size], parts.transform(features[:, -size:])]), is_spine)
     return parts, trees
 
 
