@@ -27,6 +27,7 @@ _DECLARED = [
     Column("code", "", "Code", "blind code of the recording"),
     Column("animal", "", "Animal", "the experimental unit"),
     Column("slice", "", "Slice", "slice of that animal"),
+    Column("part", "", "Part", "which part of the animal: slice, neuron, dendrite or membrane"),
     Column("group", "", "Group", "treatment group, in the order of study.toml"),
     Column("dose", "", "Dose", "dose of the group, in the unit of study.toml"),
     Column(

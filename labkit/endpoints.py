@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from labkit import blots, results, stats
@@ -267,7 +268,7 @@ class Endpoints:
                     "no value": (missing & ~out).groupby(rows["group"], **by).sum(),
                     "flagged": rows["flags"].ne("").groupby(rows["group"], **by).sum(),
                 }
-            )
+            ).rename(index=self.labels)
         return pd.concat(parts, names=["endpoint"])
 
     def balance(self) -> pd.DataFrame:
@@ -291,9 +292,11 @@ class Endpoints:
             said = rows["flags"].where(rows["flags"] != "", "")
             if "refused" in rows:
                 said = said.where(rows["refused"] == "", rows["refused"])
-            names = [name for name in ("slice", "neuron", "dendrite", "membrane") if name in rows]
-            part = rows[["animal", "group", *names, "excluded"]].assign(
-                endpoint=one.title if one.table == 2 else TABLES[one.table][0], flags=said
+            part = rows[["animal", "group", "excluded"]].assign(
+                endpoint=one.title if one.table == 2 else TABLES[one.table][0],
+                part=_parts(rows),
+                group=rows["group"].astype(str).replace(self.labels),
+                flags=said,
             )
             key = part["endpoint"].iloc[0] if len(part) else ""
             if key not in seen:
@@ -382,6 +385,15 @@ def _with_blocks(one: Endpoint) -> Endpoint:
     if one.block and one.rows[one.block].nunique() < 2:
         return Endpoint(one.name, one.title, one.table, one.rows, one.value, one.nested, None, one.scale)
     return one
+
+
+def _parts(rows: pd.DataFrame) -> pd.Series:
+    """Which part of the animal each row is, such as "slice 2"."""
+    said = pd.Series("", index=rows.index)
+    for name in ("slice", "neuron", "dendrite", "membrane"):
+        if name in rows:
+            said += np.where(said == "", "", ", ") + f"{name} " + rows[name].astype(str)
+    return said
 
 
 def _loading(study: Study, bands: pd.DataFrame) -> pd.DataFrame:

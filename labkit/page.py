@@ -31,6 +31,7 @@ UNSAFE = [
 ]
 LOADING = ("src", "srcset", "poster", "background", "data")
 WARNING = re.compile(r"^\S.*?:\d+: UserWarning: (?P<text>.+)$", re.MULTILINE)
+PROSE = 240  # characters from which on a cell is a paragraph, and as wide as one
 
 
 def heading(notebook: NotebookNode) -> str:
@@ -164,6 +165,8 @@ def _dress(table: Tag, soup: BeautifulSoup) -> None:
     for cell in table.select("tbody td"):
         if len(cell.get_text()) <= 24:
             _add_class(cell, "keep")
+        elif len(cell.get_text()) > PROSE:
+            _add_class(cell, "prose")
     if len(body) <= 20:
         _add_class(table, "short")
     if columns > 8:

@@ -270,7 +270,7 @@ def _provenance(study: Study, given: Path | str, strict: bool) -> SimpleNamespac
         raise ResultError(
             f"an input cannot be read ({error.strerror})", where=error.filename or study.path
         ) from error
-    settings = study.settings.model_dump(mode="json", exclude={"blinding"})
+    settings = study.settings.model_dump(mode="json", exclude={"blinding", "reporting"})
     return SimpleNamespace(
         study=study,
         title=study.title,

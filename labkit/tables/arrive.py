@@ -111,7 +111,7 @@ def arrive(
         ("8", "Animals", animals),
         ("9", "Procedures", procedures),
         ("10a", "Results by group", "; ".join(_results(name, c, labels) for name, c in made.items())),
-        ("10b", "Effect sizes with intervals", " ".join(c.summary() for c in made.values())),
+        ("10b", "Effect sizes with intervals", _effects(made, primary)),
     ]
     rows = [
         {
@@ -136,6 +136,13 @@ _OPEN = {
     "8": "State species, strain, sex, age and source.",
     "9": "State what was done to each group, how, when and where.",
 }
+
+
+def _effects(made: Mapping[str, Comparison], primary: Sequence[str]) -> str:
+    """The primary endpoints in full; of many others their table says it better."""
+    told = [made[name].summary() for name in primary if name in made]
+    others = [cells.title(name) for name in made if name not in primary]
+    return " ".join([*told, *([f"Others: see the contrasts of {', '.join(others)}."] if others else [])])
 
 
 def _unit(c: Comparison) -> str:
