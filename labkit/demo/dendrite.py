@@ -32,6 +32,8 @@ KINDS = {
 _GRAIN_UM = 0.03
 # Label is spread over this much more than the picture, so that nothing fades at its border.
 _MARGIN_UM = 3.0
+# Optical density of a shaft in brightfield, and the part of the light that strays.
+_OPAQUE, _STRAY = 3.0, 0.04
 _SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
@@ -209,8 +211,9 @@ def simulate(
         solids.append(ball(_beside(rng, path, extent), float(rng.uniform(0.15, 0.3))))
     label = fill(solids, shape, voxel_um, fwhm_um) / shaft_only.max()
     if modality == "brightfield":
-        # A density of 1 lets a tenth of the light through.
-        light = 4000.0 * 10 ** (-1.0 * label)
+        # The stain is opaque: a shaft lets a thousandth of the light through, and what is seen of it is light
+        # that strays. A thin neck is nearly as black.
+        light = 4000.0 * (10 ** (-_OPAQUE * label) + _STRAY)
         voxels = np.clip(np.round(rng.poisson(light) / 20.0), 0, 255).astype(np.uint8)
     else:
         voxels = rng.poisson(photons * (label + 0.05)).astype(np.uint16)

@@ -40,8 +40,10 @@ _TEXTURE = 0.02
 _THRESHOLD = 5.0
 # The part of its peak down to which a spot's voxels tell its centre.
 _CENTRE_PART = 0.3
-# Golgi: beside dendrites lie specks of stain. Of a spot's density the way to the shaft keeps this part.
-_CONTACT = {"fluorescence": 0.0, "brightfield": 0.14}
+# Golgi: beside dendrites lie specks of stain. Of a spot's excess over the shaft's glow the way to the shaft
+# keeps this part, down to so far from the shaft's edge.
+_CONTACT = {"fluorescence": 0.0, "brightfield": 0.12}
+_CLEAR_UM = 0.15
 # What goes on outward with this part of its brightness, up to so far from the path, is a fibre that crosses.
 _CROSSING, _CROSSING_UM = 0.5, 3.8
 # Brightness of the ground, in its noise, that chance may reach among the places looked at.
@@ -100,7 +102,7 @@ class Spots:
     score
         (n,) spot over noise.
     contact
-        (n,) brightness of the weakest place between the shaft and the spot, over that of the spot.
+        (n,) excess over the shaft's glow at the weakest place on the way to the shaft, over that of the spot.
     """
 
     s: NDArray[np.intp]
@@ -125,7 +127,7 @@ def detect(
         Spines are spots of 5 times the noise over `sensitivity`: 2 finds fainter ones, 0.5 only clear ones.
         The noise is that of the image plus 2 % of the shaft's brightness.
     contact
-        Part of its brightness that a spot must keep on the way to the shaft. By default 0.14 in brightfield,
+        Part of its excess that a spot must keep on the way to the shaft. By default 0.12 in brightfield,
         where specks of stain lie beside dendrites and necks are opaque, and 0 in fluorescence, where thin
         necks may be dark.
 
@@ -250,7 +252,7 @@ def find_spots(around: Surroundings, *, threshold: float, contact: float = 0.0) 
     threshold
         Least score.
     contact
-        Least part of a spot's brightness that is kept on the way to the shaft; 0 asks for nothing.
+        Least part of a spot's excess that is kept on the way to the shaft; 0 asks for nothing.
     """
     from scipy.ndimage import maximum_filter
 
@@ -278,25 +280,26 @@ def spots_at(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> 
 
 
 def _touching(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> NDArray[np.float64]:
-    """(n,) brightness over the floor at the weakest place on the way to the shaft, over that of the spot.
+    """(n,) excess over the shaft's glow at the weakest place on the way to the shaft, over that of the spot.
 
-    The way may lean: at each offset the brightest within 0.3 um along the dendrite counts.
+    The way may lean: at each offset the brightest within 0.3 um along the dendrite counts. It ends where the
+    glow of the shaft itself drowns what touches it.
     """
     from scipy.ndimage import maximum_filter1d
 
     if len(s) == 0:
         return np.zeros(0)
     step = around.straight.step_um
-    over = around.brightness - around.floor[:, None]
-    ways = maximum_filter1d(over, 2 * round(0.3 / step) + 1, axis=0, mode="nearest")[s]
-    offsets = np.arange(over.shape[1])[None]
-    middle = over.shape[1] // 2
+    excess = np.maximum(around.brightness - around.shaft, 0)
+    ways = maximum_filter1d(excess, 2 * round(0.3 / step) + 1, axis=0, mode="nearest")[s]
+    offsets = np.arange(excess.shape[1])[None]
+    middle = excess.shape[1] // 2
     inner = np.minimum(u, 2 * middle - u)[:, None]
     folded = np.minimum(offsets, 2 * middle - offsets)
     same_side = (offsets >= middle) == (u[:, None] >= middle)
-    between = same_side & (folded >= inner) & (around.outside_um[s] > 0)
-    weakest = np.where(between, ways, np.inf).min(axis=1)
-    return np.clip(weakest / np.maximum(over[s, u], 1e-12), 0, 1)
+    clear = around.outside_um[s] >= np.minimum(_CLEAR_UM, around.outside_um[s, u])[:, None]
+    weakest = np.where(same_side & (folded >= inner) & clear, ways, np.inf).min(axis=1)
+    return np.clip(weakest / np.maximum(excess[s, u], 1e-12), 0, 1)
 
 
 def _crossing(around: Surroundings, s: NDArray[np.intp], u: NDArray[np.intp]) -> NDArray[np.bool_]:
