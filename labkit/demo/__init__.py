@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from labkit.demo import blots, ltp
+from labkit.demo import blots, ltp, spines
 from labkit.demo.confirmed import confirm
 from labkit.errors import LabkitError
 from labkit.files import write_bytes_whole, write_text_whole
@@ -25,7 +25,7 @@ _NOTES = {
 
 
 def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
-    """Write the demo study: recordings, blots, sheets, settings, picks, and its truth.
+    """Write the demo study: recordings, blots, stacks, sheets, settings, picks, and its truth.
 
     The same seed gives the same values. A demo study of that seed that already stands in `path` is written
     again: its raw files, sheets and settings are replaced, while picks and results stay.
@@ -51,29 +51,31 @@ def write(path: str | Path, *, seed: int = ltp.SEED) -> Path:
     --------
     >>> import tempfile
     >>> folder = write(Path(tempfile.mkdtemp()) / "demo")  # doctest: +SKIP
-    >>> sorted(file.name for file in folder.iterdir())  # doctest: +SKIP
-    ['animals.csv', 'blots', 'blots.csv', 'lanes.csv', 'ltp', 'recordings.csv', 'study.toml', 'truth']
+    >>> sorted(file.stem for file in folder.glob("*.csv"))  # doctest: +SKIP
+    ['animals', 'blots', 'images', 'lanes', 'recordings']
     """
     folder = Path(path)
     mark = f"{_MARK}, seed {seed}."
     _refuse_other_contents(folder, mark)
     animals, slices = ltp.design(seed=seed)
     membranes = blots.design(animals, seed=seed)
+    dendrites = spines.design(animals, seed=seed)
     try:
-        for name in ("ltp", "blots", "truth"):
+        for name in ("ltp", "blots", "spines", "truth"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         # First, so that a folder left half-written is known as the demo study and can be written again.
         write_text_whole(folder / "study.toml", _study_toml(mark))
-        _write_sheets(folder, animals, slices, membranes)
-        _write_truth(folder / "truth", slices, membranes)
+        _write_sheets(folder, animals, slices, membranes, dendrites)
+        _write_truth(folder / "truth", slices, membranes, dendrites)
         for item in slices:
             ltp.write_slice(item, folder / "ltp")
         blots.write_membranes(membranes, folder / "blots")
-        confirm(folder)
+        spines.write_stacks(dendrites, folder / "spines")
+        confirm(folder, dendrites)
     except OSError as error:
         raise LabkitError(
             f"the demo study cannot be written ({error.strerror or error})",
-            todo="choose a folder on a disk with 20 MB to spare where you may write",
+            todo="choose a folder on a disk with 30 MB to spare where you may write",
             where=folder,
         ) from error
     return folder
@@ -125,7 +127,7 @@ alpha = 0.05
 omnibus = "anova"
 posthoc = "dunnett"
 unit = "animal"
-primary = ["potentiation_percent", "PSD-95"]
+primary = ["potentiation_percent", "PSD-95", "density_per_10um"]
 
 [blinding]
 blind = true
@@ -143,11 +145,19 @@ confounders = "Each cage and each set of membranes holds all groups, and lanes a
 [endpoints.PSD-95]
 [endpoints.synaptophysin]
 [endpoints."p-CREB/CREB"]
+[endpoints.density_per_10um]
+[endpoints.mushroom_per_10um]
+[endpoints.thin_per_10um]
+[endpoints.stubby_per_10um]
 """
 
 
 def _write_sheets(
-    folder: Path, animals: pd.DataFrame, slices: tuple[ltp.Slice, ...], membranes: blots.Blots
+    folder: Path,
+    animals: pd.DataFrame,
+    slices: tuple[ltp.Slice, ...],
+    membranes: blots.Blots,
+    dendrites: spines.Spines,
 ) -> None:
     """Sheets of raw files as a script writes them, animals.csv as a German Excel saves it."""
     rows = []
@@ -171,16 +181,18 @@ def _write_sheets(
         )
     text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
     write_text_whole(folder / "recordings.csv", text)
-    for name, table in zip(("blots", "lanes"), blots.sheets(membranes), strict=True):
-        write_text_whole(
-            folder / f"{name}.csv", table.to_csv(index=False, float_format="%g", lineterminator="\n")
-        )
+    of_blots, of_lanes = blots.sheets(membranes)
+    for name, table in {"blots": of_blots, "lanes": of_lanes, "images": spines.sheet(dendrites)}.items():
+        written = table.to_csv(index=False, float_format="%g", lineterminator="\n")
+        write_text_whole(folder / f"{name}.csv", written)
     excel = animals.to_csv(index=False, sep=";", decimal=",", lineterminator="\r\n")
     write_bytes_whole(folder / "animals.csv", b"\xef\xbb\xbf" + excel.encode())
 
 
-def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...], membranes: blots.Blots) -> None:
-    for name, table in blots.true_values(membranes).items():
+def _write_truth(
+    folder: Path, slices: tuple[ltp.Slice, ...], membranes: blots.Blots, dendrites: spines.Spines
+) -> None:
+    for name, table in (blots.true_values(membranes) | spines.true_values(dendrites)).items():
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_text_whole(folder / f"{name}.csv", text)
     truth = pd.DataFrame([row for item in slices for row in ltp.true_values(item)])
@@ -213,8 +225,8 @@ def _write_truth(folder: Path, slices: tuple[ltp.Slice, ...], membranes: blots.B
 
 _README = """# The truth behind the demo study
 
-Everything here is known because recordings and blots were simulated. No notebook reads it; tests compare
-with it.
+Everything here is known because recordings, blots and stacks were simulated. No notebook reads it; tests
+compare with it.
 
 - `truth.csv`: one row for each pathway of each slice. The mean true fEPSP slope of the last 10 minutes of
   baseline and of minutes 50-60 after induction, their ratio, the drift of the baseline over 20 minutes, the
@@ -224,6 +236,8 @@ with it.
 
 - `blots_lanes.csv`: the true volume of each target in each lane, where its band lies, and what was planted;
   `blots.csv`: the true log ratio of each animal; `blots_groups.csv`: the fold changes it was drawn from.
+- `spines.csv`: every spine on a traced dendrite with its class and sizes; `spines_dendrites.csv`: length,
+  counts and densities of each dendrite; `spines_groups.csv`: the densities that they were drawn from.
 
 The slope is that of the least-squares line through the noise-free fEPSP between 20 and 80 % of its peak.
 Means are over the responses as simulated, which vary by 4 % from one to the next; measuring adds the noise
@@ -247,4 +261,8 @@ On the blots, in the lanes that blots_lanes.csv names:
 - PSD-95 and synaptophysin of A4 in one image;
 - ATF-1 just below p-CREB, which the antibody shows as well;
 - a dilution series of the reference sample on A4, B4 and C4; tubulin levels off above some 30 µg.
+
+In the stacks, as spines_dendrites.csv names them: a dendrite that touches the last plane, two dendrites in
+one file, a file without the size of its voxels, one Golgi-stained dendrite, and axons that cross in many. The
+marks are those of a careful person who errs in a few of a hundred decisions.
 """

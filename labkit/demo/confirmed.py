@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from labkit.demo.spines import Spines
     from labkit.study import Study
 
 __all__ = ["confirm"]
@@ -22,16 +23,35 @@ _MOVED_PX = {"A3 synaptophysin": 1.0}
 _LANES_EXCLUDED = {"B3 p-CREB": (14, "an air bubble lay over the band during transfer")}
 
 
-def confirm(folder: Path) -> None:
-    """Store picks for every recording and blot of the study in `folder`: proposals, some moved by a little.
+def confirm(folder: Path, dendrites: Spines) -> None:
+    """Store picks for every recording, blot and dendrite of the study in `folder`.
 
-    Raw files that have picks already keep them.
+    Windows and lanes are those proposed, some moved by a little; dendrites are traced and corrected as a
+    person would. Raw files that have picks already keep them.
     """
     from labkit.study import open_study
 
     study = open_study(folder)
     _confirm_recordings(study)
     _confirm_blots(study)
+    _confirm_dendrites(study, dendrites)
+
+
+def _confirm_dendrites(study: Study, dendrites: Spines) -> None:
+    from labkit import picks, spines
+    from labkit.demo.spine_marks import picks_of
+    from labkit.pickers.dendrite_items import dendrite_items, with_repeats
+
+    stacks = spines.read_stacks(study.images)
+    items = dendrite_items(stacks, study.images)
+    shown = with_repeats(items, share=study.settings.spines.repeat, seed=study.settings.blinding.seed)
+    twice = {item.repeat_of for item in shown if item.repeat_of}
+    open_ones = study.images[[picks.load(file) is None for file in study.images["file"]]]
+    for row in open_ones.itertuples():
+        who = {"animal": row.animal, "neuron": row.neuron, "dendrite": row.dendrite}
+        for again in (False, True) if row.code in twice else (False,):
+            for pick in picks_of(dendrites, stacks[row.code], again=again, **who):
+                picks.save(row.file, pick.pop("name"), pick.pop("value"), by=_BY, at=_AT, **pick)
 
 
 def _confirm_blots(study: Study) -> None:

@@ -130,6 +130,8 @@ def spines_figure(
     axes = fig.subplots(1, len(made), squeeze=False)[0]
     for ax, mark, (name, comparison) in zip(axes, _LETTERS, made.items(), strict=False):
         dose_superplot(ax, comparison.units, dendrites, comparison, subunit="dendrite", labels=labels)
+        if len(made) > 3:  # narrow panels have no room for the line in one piece
+            ax.set_xlabel(ax.get_xlabel().replace("; ", ";\n"))
         if len(made) > 1:
             letter(ax, mark)
         said.append(f"{mark}, {axis_label(name)}. {comparison.summary()}")
