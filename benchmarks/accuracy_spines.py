@@ -157,9 +157,10 @@ def check_classes(folder: Path) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import cohen_kappa_score
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
 
     listed = pd.read_csv(folder / "classes.csv")
     masks = [np.asarray(imread(folder / "masks" / name)) > 0 for name in listed["mask"]]
@@ -167,10 +168,16 @@ def check_classes(folder: Path) -> None:
     sizes = pd.DataFrame([mask_sizes(mask) for mask in masks])
     shapes = np.array([mask_features(mask) for mask in masks])
     print(f"\n{folder}: {len(truth)} masks with classes, 10-fold cross-validation, 5 times")
-    print("  rules: the scale, which the masks lack, is chosen on the training folds\n")
+    print(
+        "  rules: the scale, which the masks lack, is chosen on the training folds, as is the C of the\n"
+        "  support vectors\n"
+    )
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     forest = RandomForestClassifier(300, min_samples_leaf=2, class_weight="balanced", random_state=0)
-    results: dict[str, list[np.ndarray]] = {name: [] for name in [*spines.RULES, "logistic", "random forest"]}
+    vectors = make_pipeline(StandardScaler(), SVC())
+    machine = GridSearchCV(vectors, {"svc__C": [0.3, 1.0, 3.0, 10.0]}, cv=5)
+    learned = {"logistic": logistic, "random forest": forest, "support vectors": machine}
+    results: dict[str, list[np.ndarray]] = {name: [] for name in [*spines.RULES, *learned]}
     by_scale = {
         rule: np.array(
             [spines.classify(sizes * s, rule=rule)["spine_class"].to_numpy(str) for s in SCALES_UM]
@@ -184,7 +191,7 @@ def check_classes(folder: Path) -> None:
             for rule, classes in by_scale.items():
                 best = int(np.argmax((classes[:, train] == truth[train]).mean(axis=1)))
                 guesses[rule][test] = classes[best, test]
-            for name, model in (("logistic", logistic), ("random forest", forest)):
+            for name, model in learned.items():
                 guesses[name][test] = model.fit(shapes[train], truth[train]).predict(shapes[test])
         for name, guess in guesses.items():
             results[name].append(guess.astype(str))
