@@ -91,8 +91,10 @@ def test_what_is_hidden_or_cut_has_no_class():
 
 
 def test_a_persons_class_stays():
-    table = sizes(*[(1.0, 0.5, 0.2)] * 2, origin=["reclassed", "auto"], spine_class=["stubby", ""], flags="")
-    assert spines.classify(table)["spine_class"].tolist() == ["stubby", "mushroom"]
+    """Of an added spine it is the class shown when it was added; one that nobody saw is found anew."""
+    origins = ["reclassed", "added", "moved", "auto", "removed"]
+    table = sizes(*[(1.0, 0.5, 0.2)] * 5, origin=origins, spine_class="stubby", flags="")
+    assert spines.classify(table)["spine_class"].tolist() == ["stubby"] * 3 + ["mushroom"] * 2
 
 
 def test_classifying_twice_changes_nothing_and_thresholds_can_be_given():

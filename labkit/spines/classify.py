@@ -24,6 +24,8 @@ HUMAN_AGREEMENT = {"pairwise": 0.60, "kappa": 0.43}
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.object_]
+# Marks whose class a person gave, or saw when placing them.
+_BY_HAND = ("reclassed", "added", "moved")
 _SIZES = ("length_um", "head_width_um", "neck_width_um")
 # A size that is off by less than this would have given another class.
 _NEAR_PERCENT = 10.0
@@ -109,7 +111,8 @@ def classify(
         A copy with ``spine_class`` and ``class_margin_percent``: the least change of one size, in %, that
         would change the class; NaN when none up to 50 % does. Below 10 % the flags say so. Without a length
         or head, and for spines that the border of the stack cuts or the shaft hides, the class is
-        ``unclassified``. A class that a person gave (origin ``reclassed``) stays.
+        ``unclassified``. A class that a person gave or saw (origin ``reclassed``, ``added`` or ``moved``)
+        stays.
 
     Raises
     ------
@@ -143,7 +146,7 @@ def classify(
     found[unseen], margin[unseen] = "unclassified", np.nan
     near = margin < _NEAR_PERCENT
     if "origin" in spines and "spine_class" in spines:
-        by_hand = (spines["origin"] == "reclassed").to_numpy()
+        by_hand = (spines["origin"].isin(_BY_HAND) & spines["spine_class"].isin(CLASSES)).to_numpy()
         found[by_hand], margin[by_hand] = spines.loc[by_hand, "spine_class"], np.nan
         near &= ~by_hand
     out["spine_class"] = found.astype(str)

@@ -151,7 +151,7 @@ def measure_dendrites(
     spines : DataFrame
         One row per mark: ``code, image, animal, neuron, dendrite``, the columns of `measure` and `classify`,
         ``confidence``, ``origin`` (auto, added, moved, reclassed, removed) and ``excluded``. The class is
-        that of the sizes, except where a person gave another.
+        that of the sizes, except on marks that a person added, moved or reclassed.
     dendrites : DataFrame
         One row per dendrite: the same identity, the columns of `density`, and ``excluded``.
 
