@@ -139,6 +139,9 @@ def test_the_result_tables_of_the_demo_are_declared():
         "contrasts.csv",
         "table_1.csv",
         "table_2.csv",
+        "spines.csv",
+        "spine_density.csv",
+        "table_3.csv",
     }
     labels = {axis_label(name) for name in COLUMNS} | {"Treatment group"}
     for path in found:
