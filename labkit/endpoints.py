@@ -289,7 +289,7 @@ class Endpoints:
         parts, seen = [], set()
         for one in self.by_name.values():
             rows = one.rows
-            said = rows["flags"].where(rows["flags"] != "", "")
+            said = rows["flags"]
             if "refused" in rows:
                 said = said.where(rows["refused"] == "", rows["refused"])
             part = rows[["animal", "group", "excluded"]].assign(
@@ -302,19 +302,9 @@ class Endpoints:
             if key not in seen:
                 seen.add(key)
                 parts.append(part[(part["excluded"] != "") | (part["flags"] != "")])
-        columns = [
-            "endpoint",
-            "animal",
-            "group",
-            "slice",
-            "membrane",
-            "neuron",
-            "dendrite",
-            "excluded",
-            "flags",
-        ]
+        columns = ["endpoint", "animal", "group", "part", "excluded", "flags"]
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        return table[[name for name in columns if name in table]].fillna("")
+        return table[columns].fillna("")
 
     def _compared(self, one: Endpoint) -> stats.Comparison | DataError:
         try:

@@ -154,9 +154,9 @@ def test_excluded_and_refused_rows_are_told_once(make):
     results.write(study.results / "blot_ratios.csv", ratios)
     found = endpoints.load(study)
     said = found.doubtful()
-    assert said[["endpoint", "excluded", "flags"]].to_numpy().tolist() == [
-        ["Electrophysiology (LTP)", "died", ""],
-        ["PSD-95", "", "GAPDH is saturated"],
+    assert said[["endpoint", "part", "excluded", "flags"]].to_numpy().tolist() == [
+        ["Electrophysiology (LTP)", "slice 1", "died", ""],
+        ["PSD-95", "membrane M1", "", "GAPDH is saturated"],
     ]
     numbers = found.numbers()
     assert numbers.loc["Potentiation", "excluded"].sum() == 1

@@ -109,9 +109,10 @@ def test_pairs_that_name_the_control_last_count_too(lanes):
 def test_families_are_set_out(lanes):
     made = {"psd95": compare(lanes), "b": DataError("there are no values")}
     found = tables.families(stats.families(made, primary=["psd95"]), titles={"psd95": "PSD-95"})
-    assert found.index.tolist() == [("primary", "PSD-95"), ("secondary", "b")]
-    assert found.loc[("primary", "PSD-95"), "Decision"] == "difference"
-    assert found.loc[("secondary", "b"), ["P", "Adjusted P", "Decision"]].tolist() == [
+    primary, secondary = "primary (Holm)", "secondary (Benjamini-Hochberg)"
+    assert found.index.tolist() == [(primary, "PSD-95"), (secondary, "b")]
+    assert found.loc[(primary, "PSD-95"), "Decision"] == "difference"
+    assert found.loc[(secondary, "b"), ["P", "Adjusted P", "Decision"]].tolist() == [
         "", "", "not tested: there are no values",
     ]  # fmt: skip
 

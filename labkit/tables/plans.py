@@ -18,16 +18,16 @@ __all__ = ["equivalence", "families", "hill", "power"]
 
 
 def families(table: pd.DataFrame, *, titles: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """`labkit.stats.families` as it is printed: endpoint, test, P, adjusted P and by what, decision."""
+    """`labkit.stats.families` as it is printed: family (method), endpoint, test, P, adjusted P, decision."""
     titles = titles or {}
+    adjusted = zip(table["family"], table["method"], strict=True)
     return pd.DataFrame(
         {
             "Endpoint": [titles.get(name, cells.title(name)) for name in table["endpoint"]],
-            "Family": table["family"].to_numpy(),
+            "Family": [f"{family} ({method})" if method else family for family, method in adjusted],
             "Tested": table["tested"].to_numpy(),
             "P": ["" if np.isnan(p) else cells.p(p) for p in table["p"]],
             "Adjusted P": ["" if np.isnan(p) else cells.p(p) for p in table["p_adjusted"]],
-            "Method": table["method"].to_numpy(),
             "Decision": table["decision"].to_numpy(),
         }
     ).set_index(["Family", "Endpoint"])
