@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from labkit import picks, spines
 from labkit.demo import confocal, ltp, spine_marks
 from labkit.demo import spines as simulated
+from labkit.demo.spine_truth import true_values
 from labkit.errors import ImageError
 from labkit.pickers import dendrite_items, spines_marks
 from labkit.pickers.dendrite_items import checked_waypoints
@@ -22,7 +23,7 @@ from labkit.study import open_study
 
 ANIMALS, _ = ltp.design()
 DESIGN = simulated.design(ANIMALS)
-TRUTH = simulated.true_values(DESIGN)
+TRUTH = true_values(DESIGN)
 SHEET = simulated.sheet(DESIGN)
 PAIRS = [(image, item) for image in DESIGN.images for item in image.dendrites]
 PLACE = ["z_um", "y_um", "x_um"]
@@ -133,7 +134,7 @@ def test_over_many_seeds_densities_are_as_stated():
     """12 studies of 21 animals: their means are known to 0.08 in all, the SD of animals to 4.5 %."""
     drawn = []
     for seed in range(12):
-        table = simulated.true_values(simulated.design(ANIMALS, seed=seed))["spines_dendrites"]
+        table = true_values(simulated.design(ANIMALS, seed=seed))["spines_dendrites"]
         drawn.append(table.groupby(["group", "animal"])[["density_per_10um", *_BY_CLASS]].mean())
     groups = pd.concat(drawn).groupby("group", sort=False)
     order = [name for name, *_ in ltp.GROUPS]
@@ -149,10 +150,10 @@ def test_over_many_seeds_densities_are_as_stated():
 
 
 def test_another_seed_is_another_study_and_the_same_seed_the_same():
-    again = simulated.true_values(simulated.design(ANIMALS))
+    again = true_values(simulated.design(ANIMALS))
     for name, table in TRUTH.items():
         pd.testing.assert_frame_equal(table, again[name])
-    other = simulated.true_values(simulated.design(ANIMALS, seed=ltp.SEED + 1))
+    other = true_values(simulated.design(ANIMALS, seed=ltp.SEED + 1))
     assert not np.allclose(other["spines_dendrites"]["length_um"], TRUTH["spines_dendrites"]["length_um"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from labkit.demo import blots, ltp, spines
+from labkit.demo import blots, ltp, spine_truth, spines
 from labkit.demo.confirmed import confirm
 from labkit.errors import LabkitError
 from labkit.files import write_bytes_whole, write_text_whole
@@ -192,7 +192,7 @@ def _write_sheets(
 def _write_truth(
     folder: Path, slices: tuple[ltp.Slice, ...], membranes: blots.Blots, dendrites: spines.Spines
 ) -> None:
-    for name, table in (blots.true_values(membranes) | spines.true_values(dendrites)).items():
+    for name, table in (blots.true_values(membranes) | spine_truth.true_values(dendrites)).items():
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_text_whole(folder / f"{name}.csv", text)
     truth = pd.DataFrame([row for item in slices for row in ltp.true_values(item)])
