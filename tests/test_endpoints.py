@@ -20,7 +20,7 @@ GROUPS = ("vehicle", "drug")
 
 @pytest.fixture
 def demo():
-    """The demo study, once its notebooks have written their results, as they do in a whole run of the tests."""
+    """The demo study, once its notebooks have written results, as they do in a whole run of the tests."""
     if not (DEMO / "results" / "blot_ratios.csv").is_file():
         pytest.skip("the notebooks have not been run on the demo study")
     return DEMO
