@@ -6,9 +6,9 @@ prints it without a traceback; anything that is not a `LabkitError` is a bug of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "DataError",
@@ -19,7 +19,11 @@ __all__ = [
     "RecordingError",
     "ResultError",
     "StudyError",
+    "together",
 ]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class LabkitError(Exception):
@@ -92,6 +96,43 @@ class StudyError(LabkitError):
 
 def _rebuilt(kind: type[LabkitError], found: str, expected: str, todo: str, where: str) -> LabkitError:
     return kind(found, expected=expected, todo=todo, where=where)
+
+
+def together(jobs: Mapping[K, Callable[[], V]]) -> dict[K, V]:
+    """What every job makes, by its key; or all that goes wrong, told together.
+
+    A problem that names no place is told with its key: a code, a file, or several of these.
+
+    Raises
+    ------
+    StudyError
+        One sentence for each problem; the same sentence is told once.
+
+    Examples
+    --------
+    >>> together({"R100": lambda: 1, "R200": lambda: 2})
+    {'R100': 1, 'R200': 2}
+    """
+    made: dict[K, V] = {}
+    problems: dict[str, LabkitError] = {}
+    for key, job in jobs.items():
+        try:
+            made[key] = job()
+        except StudyError as error:
+            problems |= {str(problem): problem for problem in error.problems}
+        except LabkitError as error:
+            where = error.where or _key_in_words(key)
+            told = type(error)(error.found, expected=error.expected, todo=error.todo, where=where)
+            problems[str(told)] = told
+    if problems:
+        raise StudyError(problems.values())
+    return made
+
+
+def _key_in_words(key: Any) -> str:
+    if isinstance(key, tuple):
+        return _key_in_words(key[0]) if isinstance(key[0], Path) else ", ".join(map(_key_in_words, key))
+    return key.name if isinstance(key, Path) else str(key)
 
 
 def place(file: str | Path, row: int | None = None, column: str | None = None) -> str:

@@ -6,9 +6,9 @@ one, and tells all mistakes together. Rows are named by the blind code; what a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from labkit.blots.image import BlotImage, read
 from labkit.blots.lanes import Lanes, find_lanes
 from labkit.blots.volumes import measure
 from labkit.blots.weights import Ladder, find_markers, weights
-from labkit.errors import DataError, LabkitError, Problem, StudyError
+from labkit.errors import DataError, LabkitError, together
 
 __all__ = ["amiss", "count_flags", "measure_blots", "overview", "propose", "propose_one", "read_blots"]
 
@@ -31,7 +31,6 @@ _LADDER_ERROR_PERCENT = 8.0
 # The window of a doublet: so many times as high, and so far towards the band beside the target.
 _DOUBLET_HEIGHT, _DOUBLET_SHIFT = 1.4, 0.4
 
-_Made = TypeVar("_Made")
 Proposals = dict[str, tuple[Lanes, Band]]
 
 
@@ -72,7 +71,9 @@ def read_blots(
         for row in blots.itertuples():
             if polarity := source.get(row.code):
                 of_file[row.file] = polarity
-    images = _all({file: partial(read, file, polarity=of_file.get(file)) for file in blots["file"].unique()})
+    images = together(
+        {file: partial(read, file, polarity=of_file.get(file)) for file in blots["file"].unique()}
+    )
     return {row.code: images[row.file] for row in blots.sort_values("code").itertuples()}
 
 
@@ -143,7 +144,9 @@ def propose(
         If lanes or bands of some blots cannot be found: one sentence for each.
     """
     rows = {row.code: row for row in blots.itertuples()}
-    found = _all({code: partial(_lanes_of, images[code], lanes, row.membrane) for code, row in rows.items()})
+    found = together(
+        {code: partial(_lanes_of, images[code], lanes, row.membrane) for code, row in rows.items()}
+    )
     jobs = {
         code: partial(
             _band_of,
@@ -156,7 +159,7 @@ def propose(
         )
         for code, row in rows.items()
     }
-    bands = _all(jobs)
+    bands = together(jobs)
     return {code: (found[code], bands[code]) for code in images}
 
 
@@ -223,7 +226,7 @@ def measure_blots(
             pair=(doublets or {}).get(row.target),
             options={"background": background, "gap_limit_percent": gap_limit_percent},
         )
-    made = _all(jobs)
+    made = together(jobs)
     table = pd.concat([made[code] for code in images], ignore_index=True)
     first = ["code", "target", *_HOLDS]
     return table[[*first, *(name for name in table if name not in [*first, "band"])]]
@@ -336,20 +339,3 @@ def _calibrated(
     except DataError:
         return None
     return ladder if ladder.error_percent <= _LADDER_ERROR_PERCENT else None
-
-
-def _all(jobs: Mapping[Any, Callable[[], _Made]]) -> dict[Any, _Made]:
-    """What every job makes. All that goes wrong is told together, each with its file or else its code."""
-    made: dict[Any, _Made] = {}
-    problems: list[LabkitError] = []
-    for key, job in jobs.items():
-        try:
-            made[key] = job()
-        except StudyError as error:
-            problems.extend(error.problems)
-        except LabkitError as error:
-            where = error.where or getattr(key, "name", str(key))
-            problems.append(Problem(error.found, expected=error.expected, todo=error.todo, where=where))
-    if problems:
-        raise StudyError(problems)
-    return made

@@ -7,15 +7,15 @@ away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from labkit.errors import DataError, LabkitError, Problem, StudyError
+from labkit.errors import DataError, LabkitError, Problem, together
 from labkit.ltp.plasticity import Plasticity, plasticity
 from labkit.ltp.recording import Recording, read
 from labkit.ltp.response import MeanTrace, mean_trace, measure
@@ -35,7 +35,6 @@ __all__ = [
 Windows = Mapping[tuple[str, str], tuple[float, float]]
 _IDENTITY = ["code", "recording", "animal", "slice", "pathway", "role"]
 _UNKNOWN = "time of induction unknown"
-_Key, _Made = TypeVar("_Key", str, tuple[str, str]), TypeVar("_Made")
 
 
 def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
@@ -57,7 +56,7 @@ def read_slices(slices: pd.DataFrame) -> dict[str, Recording]:
         If files cannot be read: one sentence for each of them.
     """
     rows = slices.sort_values("code").itertuples()
-    return _all({row.code: partial(read, row.files, channel=row.channel, unit=row.unit) for row in rows})
+    return together({row.code: partial(read, row.files, channel=row.channel, unit=row.unit) for row in rows})
 
 
 def amiss(slices: pd.DataFrame, *, picked: Mapping[str, float | None] | None = None) -> list[LabkitError]:
@@ -184,7 +183,7 @@ def mean_traces(
         when = None if induction_s is None else induction_s[code]
         for pathway in _tested(recording):
             jobs[code, pathway] = partial(mean_trace, recording, pathway=pathway, induction_s=when)
-    traces = _all(jobs)
+    traces = together(jobs)
     if window_ms is None:
         return traces
     return {key: replace(trace, proposal_ms=tuple(window_ms)) for key, trace in traces.items()}
@@ -205,7 +204,7 @@ def measure_slices(recordings: Mapping[str, Recording], windows: Windows, **opti
     for (code, pathway), window in windows.items():
         if code in own:
             own[code][pathway] = window
-    tables = _all(
+    tables = together(
         {code: partial(measure, one, window_ms=own[code], **options) for code, one in recordings.items()}
     )
     table = pd.concat(tables, names=["code"]).reset_index("code").reset_index(drop=True)
@@ -265,29 +264,15 @@ def plasticity_slices(
             todo="write them into column induction_s of the sheet of recordings, or run "
             'picks.save(files["CODE"], "induction_s", SECONDS, kind="time", unit="s") for each recording',
         )
-    made = _all({code: partial(plasticity, each[code], induction_s=known[code], **options) for code in known})
+    made = together(
+        {code: partial(plasticity, each[code], induction_s=known[code], **options) for code in known}
+    )
     like = next(iter(made.values()))
     made = {code: made[code] if code in made else _without_induction(own, like) for code, own in each.items()}
     return Plasticity(
         time_course=_named({code: one.time_course for code, one in made.items()}, slices),
         summary=_named({code: one.summary for code, one in made.items()}, slices),
     )
-
-
-def _all(jobs: Mapping[_Key, Callable[[], _Made]]) -> dict[_Key, _Made]:
-    """What every job makes. All that goes wrong is told together, each with its file or else its key."""
-    made: dict[_Key, _Made] = {}
-    problems: dict[str, LabkitError] = {}
-    for key, job in jobs.items():
-        try:
-            made[key] = job()
-        except LabkitError as error:
-            where = error.where or (key if isinstance(key, str) else ", ".join(key))
-            told = type(error)(error.found, expected=error.expected, todo=error.todo, where=where)
-            problems[str(told)] = told
-    if problems:
-        raise StudyError(problems.values())
-    return made
 
 
 def _tested(recording: Recording) -> list[str]:

@@ -6,15 +6,15 @@ dendrite, and tells all mistakes together. Rows are named by the blind code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from labkit.errors import DataError, LabkitError, Problem, StudyError
+from labkit.errors import DataError, LabkitError, StudyError, together
 from labkit.spines.classify import classify
 from labkit.spines.dendrite import Dendrite, trace
 from labkit.spines.density import density
@@ -25,7 +25,6 @@ from labkit.spines.stack import Stack, read
 __all__ = ["Finder", "Picked", "amiss", "measure_dendrites", "overview", "read_stacks"]
 
 _IDENTITY = ["code", "image", "animal", "neuron", "dendrite"]
-_Made = TypeVar("_Made")
 
 
 class Picked(Protocol):
@@ -94,7 +93,7 @@ def read_stacks(images: pd.DataFrame) -> dict[str, Stack]:
         key: partial(read, key[0], channel=key[1], voxel_um=key[2], modality=key[3])
         for key in dict.fromkeys(opened.values())
     }
-    stacks = _all(jobs)
+    stacks = together(jobs)
     return {code: stacks[opened[code]] for code in sorted(opened)}
 
 
@@ -170,7 +169,9 @@ def measure_dendrites(
         )
     finder = finder or Finder()
     rows = {row.code: row for row in images.itertuples()}
-    made = _all({code: partial(_measured, stacks[code], one, finder, end_um) for code, one in picked.items()})
+    made = together(
+        {code: partial(_measured, stacks[code], one, finder, end_um) for code, one in picked.items()}
+    )
     tables = []
     for part in range(2):
         named = [
@@ -193,18 +194,3 @@ def _measured(stack: Stack, one: Picked, finder: Finder, end_um: float) -> tuple
     spines = finder.classed(pd.concat([sizes, kept], axis="columns"))
     spines = spines.sort_values("position_um", kind="stable", ignore_index=True)
     return spines, density(spines, one.dendrite, end_um=end_um)
-
-
-def _all(jobs: Mapping[Any, Callable[[], _Made]]) -> dict[Any, _Made]:
-    """What every job makes. All that goes wrong is told together, each with its file or else its code."""
-    made: dict[Any, _Made] = {}
-    problems: list[LabkitError] = []
-    for key, job in jobs.items():
-        try:
-            made[key] = job()
-        except LabkitError as error:
-            where = error.where or (key if isinstance(key, str) else key[0].name)
-            problems.append(Problem(error.found, expected=error.expected, todo=error.todo, where=where))
-    if problems:
-        raise StudyError(problems)
-    return made
