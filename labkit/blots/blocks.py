@@ -155,7 +155,9 @@ def refuse_own_control(table: pd.DataFrame, value: str, *, group: str, membrane:
     DataError
         If the control has the same arithmetic, or geometric, mean on every membrane.
 
-    Notes ----- Means are held against 1, 100 and 0 with the error that rounding in a sheet leaves, and
+    Notes
+    -----
+    Means are held against 1, 100 and 0 with the error that rounding in a sheet leaves, and
     against each other, whatever their number, with that of double precision.
 
     Examples

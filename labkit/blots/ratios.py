@@ -88,7 +88,9 @@ def ratios(
     StudyError
         If targets, controls or bands are missing, or bands or animals are there twice: one sentence for each.
 
-    Notes ----- *Refused* is what has no honest logarithm: a target or a control that is not above 0 or below
+    Notes
+    -----
+    *Refused* is what has no honest logarithm: a target or a control that is not above 0 or below
     its limit of detection, and a control that is saturated, for clipping hides unequal loading. A saturated
     target is flagged: it makes differences smaller, never larger. Of an animal with several lanes one whose
     control fails is left out, with a flag; one whose target is too weak refuses them all, for a mean of the

@@ -143,8 +143,11 @@ confounders = "Each cage and each set of membranes holds all groups, and lanes a
 
 [endpoints.potentiation_percent]
 [endpoints.PSD-95]
+scale = "log"
 [endpoints.synaptophysin]
+scale = "log"
 [endpoints."p-CREB/CREB"]
+scale = "log"
 [endpoints.density_per_10um]
 [endpoints.mushroom_per_10um]
 [endpoints.thin_per_10um]
