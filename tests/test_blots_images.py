@@ -194,3 +194,13 @@ def test_the_membranes_of_the_demo_measure_what_was_put_into_them():
     assert share.median().between(0.94, 1).all()
     # a doublet split by fitting errs by a per cent, single bands by their noise of 0.3 %
     assert (share.std() < 0.02).all()
+
+
+def test_the_background_that_is_asked_for_is_taken_of_doublets_too():
+    lab = open_study(DEMO)
+    settings = lab.settings.blots
+    chosen = lab.blots[lab.blots["blot"] == "B1 p-CREB"]
+    images = blots.read_blots(chosen)
+    regions = regions_of(blots.propose(images, chosen, lab.lanes, **settings.bands), images)
+    found = blots.measure_blots(images, regions, chosen, lab.lanes, background="arpls", **settings.bands)
+    np.testing.assert_array_equal(found["volume"], found["volume_arpls"])

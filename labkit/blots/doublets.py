@@ -39,6 +39,8 @@ def doublet(
     *,
     method: str | None = None,
     names: tuple[str, str] = ("upper", "lower"),
+    background: str = "linear",
+    gap_limit_percent: float = 10,
 ) -> pd.DataFrame:
     """Volumes of the two bands of a doublet.
 
@@ -50,6 +52,8 @@ def doublet(
         "valley", "gaussian" or "unresolved"; by default the first of them that fits most lanes.
     names
         Of the upper and the lower band.
+    background, gap_limit_percent
+        As for `measure`.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def doublet(
     """
     if method is not None and method not in METHODS:
         raise DataError(f"the method is {method!r}", expected=" or ".join(METHODS))
-    whole = measure(image, lanes, band=band)
+    whole = measure(image, lanes, band=band, background=background, gap_limit_percent=gap_limit_percent)
     pieces = [net_profile(image, lanes, lane, band) for lane in range(len(lanes))]
     enough = (whole["volume"] > _ENOUGH * whole["lod"]).to_numpy()
     if not enough.any():

@@ -271,7 +271,7 @@ def _measured(
     ladder = _calibrated(image, region.lanes, ladder_kda, ladder_lane, smile=region.band)
     if pair:
         names = (row.target, "beside") if pair == "upper" else ("beside", row.target)
-        table = doublet(image, region.lanes, region.band, names=names)
+        table = doublet(image, region.lanes, region.band, names=names, **options)
         if table.attrs["method"] != "unresolved":
             table = table[table["band"] == row.target].reset_index(drop=True)
     else:
